@@ -2,7 +2,8 @@ package wire
 
 import (
 	"bytes"
-	"slices"
+	"errors"
+	"io"
 
 	"github.com/lightningnetwork/lnd/lnwire"
 
@@ -31,28 +32,41 @@ type Base struct {
 	Parsed  lnwire.Message // nil for gossip and for a message built by hand
 }
 
-// The base messages lnwire parses for us, and gossip that is passed over.
+// The base messages lnwire parses for us, and gossip that is passed over, by
+// the names they have in BOLT 2 and BOLT 7.
 var (
-	parsedBase = []MsgType{34, 35, 36, 38, 39, 128, 130, 131, 133, 134, 135}
-	gossip     = []MsgType{256, 257, 258, 259, 261, 262, 263, 264, 265}
+	parsedBase = map[MsgType]string{
+		34: "funding_created", 35: "funding_signed", 36: "channel_ready", 38: "shutdown", 39: "closing_signed",
+		128: "update_add_htlc", 130: "update_fulfill_htlc", 131: "update_fail_htlc", 133: "revoke_and_ack",
+		134: "update_fee", 135: "update_fail_malformed_htlc",
+	}
+	gossip = map[MsgType]string{
+		256: "channel_announcement", 257: "node_announcement", 258: "channel_update", 259: "announcement_signatures",
+		261: "query_short_channel_ids", 262: "reply_short_channel_ids_end", 263: "query_channel_range",
+		264: "reply_channel_range", 265: "gossip_timestamp_filter",
+	}
 )
 
-func isBase(t MsgType) bool { return slices.Contains(parsedBase, t) || slices.Contains(gossip, t) }
+func isBase(t MsgType) bool { return parsedBase[t] != "" || gossip[t] != "" }
 
 // Name implements Message.
-func (m *Base) Name() string          { return lnwire.MessageType(m.Kind).String() }
+func (m *Base) Name() string          { return parsedBase[m.Kind] + gossip[m.Kind] }
 func (m *Base) msgType(Codec) MsgType { return m.Kind }
 func (m *Base) write(w *writer)       { w.bytes(m.Payload) }
 
 func (m *Base) read(r *Reader) {
 	m.Payload = r.Rest()
-	if !slices.Contains(parsedBase, m.Kind) {
+	if parsedBase[m.Kind] == "" {
 		return
 	}
 	whole := append([]byte{byte(m.Kind >> 8), byte(m.Kind)}, m.Payload...)
 	parsed, err := lnwire.ReadMessage(bytes.NewReader(whole), 0)
 	if err != nil {
-		r.failAt(2, "payload", Truncated, rule.TRN022, err.Error())
+		kind := BadValue
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			kind = Truncated
+		}
+		r.failAt(2, "payload", kind, rule.TRN022, err.Error())
 		return
 	}
 	m.Parsed = parsed

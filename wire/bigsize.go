@@ -33,40 +33,45 @@ func (c Codec) ReadBigSize(b []byte) (v uint64, n int, err error) {
 // BigSize reads a BigSize field.
 func (r *Reader) BigSize(field string) uint64 {
 	start := r.off
+	first, _ := r.size(start, field, 1)
 	var v, least uint64
-	switch first := r.size(field, 1); first {
+	var whole bool
+	switch first {
 	case 0xfd:
-		v, least = r.size(field, 2), 0xfd
+		v, whole = r.size(start, field, 2)
+		least = 0xfd
 	case 0xfe:
-		v, least = r.size(field, 4), 0x10000
+		v, whole = r.size(start, field, 4)
+		least = 0x10000
 	case 0xff:
-		v, least = r.size(field, 8), 0x100000000
+		v, whole = r.size(start, field, 8)
+		least = 0x100000000
 	default:
 		return first
 	}
-	if r.err == nil && v < least && r.codec.Rules.On(rule.TRN031) {
+	if whole && v < least && r.codec.Rules.On(rule.TRN031) {
 		r.failAt(start, field, NotMinimal, rule.TRN031, "")
 	}
 	return v
 }
 
-// size reads n bytes of a BigSize as an integer. A short read breaks TRN-032
-// here, not the rule for fixed fields.
-func (r *Reader) size(field string, n int) uint64 {
+// size reads n bytes of the BigSize that begins at start as an integer, and
+// says whether they were there. A short read breaks TRN-032 here, not the rule
+// for fixed fields; a codec without that rule takes the integer for 0.
+func (r *Reader) size(start int, field string, n int) (v uint64, whole bool) {
 	if r.err != nil {
-		return 0
+		return 0, false
 	}
 	if r.Remaining() < n {
 		if r.codec.Rules.On(rule.TRN032) {
-			r.fail(field, Truncated, rule.TRN032, "")
+			r.failAt(start, field, Truncated, rule.TRN032, "")
 		}
 		r.off = len(r.b)
-		return 0
+		return 0, false
 	}
-	var v uint64
 	for _, x := range r.b[r.off : r.off+n] {
 		v = v<<8 | uint64(x)
 	}
 	r.off += n
-	return v
+	return v, true
 }

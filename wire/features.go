@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // Feature is the number of a feature bit. Bits come in pairs: the even one
 // says the feature is required, the odd one that it is optional (BOLT 9).
 type Feature int
@@ -63,21 +65,33 @@ func (f Features) With(bit Feature) Features {
 // Without returns a copy, as short as possible, with both bits of the
 // feature's pair cleared.
 func (f Features) Without(feature Feature) Features {
-	var out Features
-	for _, bit := range f.Bits() {
-		if bit&^1 != feature&^1 {
-			out = out.With(bit)
+	out := slices.Clone(f)
+	for _, bit := range []Feature{feature &^ 1, feature | 1} {
+		if out.Bit(bit) {
+			out[len(out)-1-int(bit)/8] &^= 1 << (bit % 8)
 		}
+	}
+	return out.trimmed()
+}
+
+// Or returns the bitwise OR of both fields, as long as the longer one. It
+// takes one pass: a peer may fill a whole `init` with set bits.
+func (f Features) Or(g Features) Features {
+	out := make(Features, max(len(f), len(g)))
+	copy(out[len(out)-len(f):], f)
+	for i, b := range g {
+		out[len(out)-len(g)+i] |= b
 	}
 	return out
 }
 
-// Or returns the bitwise OR of both fields.
-func (f Features) Or(g Features) Features {
-	for _, bit := range g.Bits() {
-		f = f.With(bit)
+// trimmed returns f without leading zero bytes, nil when no bit is set.
+func (f Features) trimmed() Features {
+	i := slices.IndexFunc(f, func(b byte) bool { return b != 0 })
+	if i < 0 {
+		return nil
 	}
-	return f
+	return f[i:]
 }
 
 // Bits returns the numbers of all set bits, in increasing order.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
@@ -44,8 +45,14 @@ func (r *Reader) failAt(off int, field string, k Kind, id rule.ID, detail string
 	}
 }
 
-// Bytes reads n bytes. The result aliases the input.
+// Bytes reads n bytes. The result is a copy, so that a message does not change
+// with the buffer it was read from.
 func (r *Reader) Bytes(field string, n int) []byte {
+	return slices.Clone(r.take(field, n))
+}
+
+// take reads n bytes without copying them.
+func (r *Reader) take(field string, n int) []byte {
 	if r.err != nil {
 		return nil
 	}
@@ -85,7 +92,7 @@ func (r *Reader) Rest() []byte {
 // Uint reads an unsigned big-endian integer of n bytes, n from 1 to 8.
 func (r *Reader) Uint(field string, n int) uint64 {
 	var v uint64
-	for _, x := range r.Bytes(field, n) {
+	for _, x := range r.take(field, n) {
 		v = v<<8 | uint64(x)
 	}
 	return v
@@ -133,13 +140,13 @@ func (r *Reader) TruncatedUint(field string, max int) uint64 {
 
 // Array32 reads 32 bytes.
 func (r *Reader) Array32(field string) (out [32]byte) {
-	copy(out[:], r.Bytes(field, 32))
+	copy(out[:], r.take(field, 32))
 	return out
 }
 
 // Signature reads 64 bytes.
 func (r *Reader) Signature(field string) (out Signature) {
-	copy(out[:], r.Bytes(field, 64))
+	copy(out[:], r.take(field, 64))
 	return out
 }
 
@@ -147,7 +154,7 @@ func (r *Reader) Signature(field string) (out Signature) {
 // (TRN-040).
 func (r *Reader) Point(field string) (p Point) {
 	start := r.off
-	copy(p[:], r.Bytes(field, len(p)))
+	copy(p[:], r.take(field, len(p)))
 	if r.err != nil || !r.codec.Rules.On(rule.TRN040) {
 		return p
 	}

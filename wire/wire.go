@@ -160,5 +160,8 @@ func (c Codec) Encode(m Message) ([]byte, error) {
 	if w.err == nil && len(w.b) > MaxMessage {
 		w.fail("message", TooLong, fmt.Sprintf("%d bytes", len(w.b)))
 	}
-	return w.b, w.err
+	if w.err != nil {
+		return nil, w.err
+	}
+	return w.b, nil
 }

@@ -2,7 +2,6 @@ package driver
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,7 +195,7 @@ func (c *Client) exchange(ctx context.Context, name string, compose func(id uint
 		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
 	}
 	if err := c.outOfUse(); err != nil {
-		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w; it went: %w", name, ErrDead, err)
+		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w since: %w", name, ErrDead, err)
 	}
 	if ctx.Err() != nil {
 		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
@@ -212,6 +211,8 @@ func (c *Client) exchange(ctx context.Context, name string, compose func(id uint
 	select {
 	case got := <-c.lines:
 		return c.judge(ctx, name, got, wantID)
+	case <-c.quit:
+		return Reply{}, nil, fmt.Errorf("driver: %s: interrupted: %w", name, ErrClosed)
 	case <-ctx.Done():
 		return Reply{}, nil, c.hush(ctx, name, "sent no reply")
 	}
@@ -236,55 +237,36 @@ func (c *Client) judge(ctx context.Context, name string, got received, wantID *u
 	case got.err != nil:
 		return Reply{}, nil, c.gone(ctx, name, got)
 	}
-	var head struct {
-		ID    json.RawMessage
-		OK    *bool
-		Error *string
-		Code  Code
-	}
-	if err := decodeExact(got.line, &head); err != nil {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(got.line, &fields); err != nil || fields == nil {
 		did := "wrote " + excerpt(got.line, 80) + " where one JSON reply was due"
-		if len(got.line) == 0 {
-			did = "wrote an empty line where one JSON reply was due"
-		}
 		return Reply{}, nil, c.die(name, ErrGarbage, did, nil)
 	}
-	id, wanted := string(head.ID), "null"
+	wanted := "null"
 	if wantID != nil {
 		wanted = fmt.Sprint(*wantID)
 	}
-	if id != wanted {
-		did := "answered with id " + excerpt(head.ID, 80) + " where " + wanted + " was due"
-		if head.ID == nil {
+	if id, ok := fields["id"]; !ok || string(id) != wanted {
+		did := "answered with id " + excerpt(id, 80) + " where " + wanted + " was due"
+		if !ok {
 			did = "answered without an id where " + wanted + " was due"
 		}
 		return Reply{}, nil, c.die(name, ErrWrongID, did, nil)
 	}
-	if head.OK == nil {
-		return Reply{}, nil, c.die(name, ErrBadReply, `answered without "ok"`, nil)
-	}
-	if *head.OK {
+	switch string(fields["ok"]) {
+	case "true":
 		return Reply{ID: wantID, OK: true}, got.line, nil
-	}
-	refusal := &Refusal{Command: name, Code: head.Code}
-	if head.Error != nil {
-		refusal.Message = *head.Error
-	}
-	switch head.Code {
-	case CodeUnsupported, CodeFailed, CodeUnknownCommand, CodeBadRequest:
+	case "false":
 	default:
-		did := "refused with code " + excerpt([]byte(head.Code), 80) + ", which is none of the four"
-		return Reply{}, nil, c.die(name, ErrBadReply, did, nil)
+		return Reply{}, nil, c.die(name, ErrBadReply, `answered without "ok" true or false: `+excerpt(got.line, 80), nil)
 	}
-	return Reply{ID: wantID, Error: refusal.Message, Code: refusal.Code}, got.line, refusal
-}
-
-// decodeExact reads a JSON object, alone on its line.
-func decodeExact(line []byte, into any) error {
-	if trimmed := bytes.TrimLeft(line, " \t"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return errors.New("not a JSON object")
+	if faults := check("refusal", got.line); len(faults) > 0 {
+		return Reply{}, nil, c.die(name, ErrBadReply, "sent a refusal that breaks the schema: "+faults[0], nil)
 	}
-	return json.Unmarshal(line, into)
+	reply := Reply{ID: wantID}
+	_ = json.Unmarshal(fields["error"], &reply.Error) // strings, says the schema
+	_ = json.Unmarshal(fields["code"], &reply.Code)
+	return reply, got.line, &Refusal{Command: name, Code: reply.Code, Message: reply.Error}
 }
 
 // gone explains an ended stream, waiting a moment for the process to follow.

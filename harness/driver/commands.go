@@ -68,18 +68,19 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return status, err
 }
 
-// do sends req, holds the reply against the schema and reads it into result.
+// do sends req, holds an accepting reply against the schema (a refusal was
+// held against it already) and reads it into result.
 func (c *Client) do(ctx context.Context, req Request, result any) error {
 	_, line, err := c.call(ctx, req)
-	if line == nil {
+	if err != nil {
 		return err
 	}
 	name := string(req.Cmd)
-	if faults := checkReply(req, line); len(faults) > 0 {
+	if faults := check(replyDef(req), line); len(faults) > 0 {
 		return c.die(name, ErrBadReply, "broke the schema: "+faults[0], nil)
 	}
-	if err != nil || result == nil {
-		return err
+	if result == nil {
+		return nil
 	}
 	if err := json.Unmarshal(line, result); err != nil {
 		return c.die(name, ErrBadReply, "sent a reply that cannot be read: "+err.Error(), err)

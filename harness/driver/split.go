@@ -9,8 +9,9 @@ import (
 // arguments. Between single quotes everything stands for itself; between
 // double quotes only \" and \\ are special; outside quotes a backslash takes
 // the next character as it is. Quoted and bare parts that touch form one
-// argument, and '' is an empty one. Nothing else happens: no variables, no
-// globbing, no redirection, no pipes. Errors match ErrCommandLine.
+// argument; a pair of quotes with nothing between is an empty one. Nothing else
+// happens: no variables, no globbing, no redirection, no pipes. Errors match
+// ErrCommandLine.
 func Split(command string) ([]string, error) {
 	var args []string
 	var word strings.Builder

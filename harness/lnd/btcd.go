@@ -8,12 +8,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // miningAddress takes the block rewards: the regtest P2WPKH address of the
@@ -133,51 +131,4 @@ func (b *btcd) client() (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 	}}, nil
-}
-
-// pollEvery is the pause between two looks at something that will happen.
-const pollEvery = 100 * time.Millisecond
-
-// await calls try until it succeeds, a process dies or ctx ends. The last
-// error of try is part of the message, since it says what is missing.
-func await(ctx context.Context, what string, alive []*process, try func() error) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		for _, p := range alive {
-			if p.gone(0) {
-				return p.died()
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("lnd: waiting until %s: %w: %w", what, context.Cause(ctx), err)
-		case <-tick.C:
-		}
-	}
-}
-
-// freePorts returns n different loopback addresses on which nobody listens
-// now. Somebody else may take one before the program does: see Start.
-func freePorts(n int) ([]string, error) {
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("lnd: free port: %w", err)
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
-}
-
-// childEnv is the whole environment of a child: nothing of the user's home or
-// settings reaches it.
-func childEnv(home string) []string {
-	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 }

@@ -125,7 +125,7 @@ func (m module) build(ctx context.Context, goTool, dir, bin string, log io.Write
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GO111MODULE=on")
 	steps := &buildLog{name: m.name, out: log}
 	cmd.Stdout, cmd.Stderr = steps, steps
-	if err := cmd.Run(); err != nil {
+	if err := run(cmd); err != nil {
 		return fmt.Errorf("lnd: building %s %s: %w: %s", m.name, m.version, err, strings.Join(steps.last, " | "))
 	}
 	fmt.Fprintf(log, "built %s %s\n", m.name, m.version)

@@ -1,10 +1,10 @@
 package lnd
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -23,17 +23,13 @@ func (c cli) run(ctx context.Context, result any, command string, args ...string
 	flags := []string{"--lnddir=" + c.dir, "--network=regtest", "--rpcserver=" + c.server, command}
 	cmd := exec.CommandContext(ctx, c.program, append(flags, args...)...)
 	cmd.Env = childEnv(c.dir)
-	dieWithParent(cmd)
-	out, err := cmd.Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-			text := strings.Join(strings.Fields(string(exit.Stderr)), " ")
-			return fmt.Errorf("lnd: lncli %s: %s: %w", command, text, err)
-		}
-		return fmt.Errorf("lnd: lncli %s: %w", command, err)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := run(cmd); err != nil {
+		text := strings.Join(strings.Fields(complaint.String()), " ")
+		return fmt.Errorf("lnd: lncli %s: %w: %s", command, err, text)
 	}
-	if err := json.Unmarshal(out, result); err != nil {
+	if err := json.Unmarshal(out.Bytes(), result); err != nil {
 		return fmt.Errorf("lnd: lncli %s: output: %w", command, err)
 	}
 	return nil
@@ -75,7 +71,8 @@ type Peer struct {
 	Inbound bool   `json:"inbound"` // true when the peer dialled lnd
 }
 
-// ListPeers returns the peers that lnd has exchanged `init` with.
+// ListPeers returns the peers that lnd is connected to. lnd lists a peer from
+// the end of the BOLT 8 handshake on, before any `init` from it.
 func (n *Node) ListPeers(ctx context.Context) ([]Peer, error) {
 	var list struct {
 		Peers []Peer `json:"peers"`

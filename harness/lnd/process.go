@@ -2,8 +2,10 @@ package lnd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -82,6 +84,21 @@ func launch(name string, cmd *exec.Cmd, logPath string) (*process, error) {
 	return p, nil
 }
 
+// run runs cmd, which must come from exec.CommandContext, to its end. The end of
+// its context ends everything that it started; so does the end of this process
+// where the system can do that, for which see launch.
+func run(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dieWithParent(cmd)
+	cmd.Cancel = func() error {
+		killGroup(cmd.Process)
+		return nil
+	}
+	cmd.WaitDelay = stopGrace
+	return cmd.Run()
+}
+
 // died describes the end of a child that was not asked to end. It must only
 // be called after done is closed.
 func (p *process) died() *DiedError {
@@ -146,4 +163,51 @@ func tail(path string, n int) []string {
 		return lines[crash:min(len(lines), crash+n)]
 	}
 	return lines[max(0, len(lines)-n):]
+}
+
+// pollEvery is the pause between two looks at something that will happen.
+const pollEvery = 100 * time.Millisecond
+
+// await calls try until it succeeds, a process dies or ctx ends. The last
+// error of try is part of the message, since it says what is missing.
+func await(ctx context.Context, what string, alive []*process, try func() error) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		for _, p := range alive {
+			if p.gone(0) {
+				return p.died()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lnd: waiting until %s: %w: %w", what, context.Cause(ctx), err)
+		case <-tick.C:
+		}
+	}
+}
+
+// freePorts returns n different loopback addresses on which nobody listens
+// now. Somebody else may take one before the program does: see Start.
+func freePorts(n int) ([]string, error) {
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("lnd: free port: %w", err)
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs, nil
+}
+
+// childEnv is the whole environment of a child: nothing of the user's home or
+// settings reaches it.
+func childEnv(home string) []string {
+	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
 }

@@ -114,7 +114,8 @@ func (c *console) ids(label, style string, pick func(*Requirement) bool) {
 		more = fmt.Sprintf(" and %d more", len(list)-most)
 		list = list[:most]
 	}
-	lines := wrap(strings.Join(list, " ")+more, textWidth)
+	lines := wrap(strings.Join(list, " "), textWidth)
+	lines[len(lines)-1] += more
 	for i := range lines {
 		lines[i] = c.color(style, lines[i])
 	}

@@ -41,13 +41,17 @@ type junitCase struct {
 	Time      string        `xml:"time,attr"`
 	Failure   *junitResult  `xml:"failure"`
 	Skipped   *junitSkipped `xml:"skipped"`
-	Output    string        `xml:"system-out,omitempty"`
+	Output    *junitOutput  `xml:"system-out"`
 }
 
 type junitResult struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr"`
-	Text    string `xml:",chardata"`
+	Text    string `xml:",cdata"`
+}
+
+type junitOutput struct {
+	Text string `xml:",cdata"`
 }
 
 type junitSkipped struct {
@@ -113,7 +117,7 @@ func junitOne(c *Case) junitCase {
 			message += " (" + c.Issue + ")"
 		}
 		k.Skipped = &junitSkipped{message}
-		k.Output = screens(c)
+		k.Output = &junitOutput{screens(c)}
 	default:
 		k.Failure = junitFailure(c)
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"superscalar/wire/rule"
 )
 
 // readBuffer is the size in bytes of the read buffer of a Conn: enough for
@@ -18,9 +20,10 @@ const readBuffer = 4096
 // Conn is a connection after its handshake. One goroutine may read while any
 // number write; Close may be called by anyone, more than once.
 type Conn struct {
-	nc      net.Conn
-	m       *Machine
-	enforce Enforce
+	nc     net.Conn
+	m      *Machine
+	opened time.Time
+	rules  rule.Set
 
 	// A read that ran into its deadline goes on where it stopped, so the
 	// parts of a frame that came already are kept here.
@@ -41,13 +44,14 @@ type Conn struct {
 }
 
 // newConn returns the connection over nc of a machine that is done.
-func newConn(nc net.Conn, m *Machine, enforce Enforce) *Conn {
+func newConn(nc net.Conn, m *Machine, opened time.Time, rules rule.Set) *Conn {
 	return &Conn{
-		nc:      nc,
-		m:       m,
-		enforce: enforce,
-		in:      bufio.NewReaderSize(nc, readBuffer),
-		closed:  make(chan struct{}),
+		nc:     nc,
+		m:      m,
+		opened: opened,
+		rules:  rules,
+		in:     bufio.NewReaderSize(nc, readBuffer),
+		closed: make(chan struct{}),
 	}
 }
 
@@ -59,6 +63,9 @@ func (c *Conn) LocalID() NodeID { return c.m.LocalID() }
 
 // RemoteAddr returns the network address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Opened returns when the handshake began, by Options.Clock.
+func (c *Conn) Opened() time.Time { return c.opened }
 
 // SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on; the
 // zero time means never. Such a failure loses nothing: with a later deadline
@@ -146,7 +153,7 @@ func fill(r io.Reader, buf []byte, n *int) error {
 
 // forged ends the connection after a frame that does not verify.
 func (c *Conn) forged(err error) error {
-	if !c.enforce.on(ruleMAC) {
+	if !c.rules.On(ruleMAC) {
 		// Mutant: stay open and deaf until the peer goes away.
 		_, _ = io.Copy(io.Discard, c.in)
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"superscalar/wire/rule"
 )
 
 const (
@@ -46,8 +46,9 @@ type Options struct {
 	// Listener, on several goroutines at once. It must not call Close.
 	OnHandshakeError func(remote net.Addr, err error)
 
-	// Enforce switches checks off, for mutants. Nil leaves all on.
-	Enforce Enforce
+	// Rules are the requirements to keep: all in the zero value, and
+	// fewer only in a mutant.
+	Rules rule.Set
 }
 
 // withDefaults fills in what is zero.
@@ -133,7 +134,7 @@ func Initiate(ctx context.Context, nc net.Conn, remote NodeID,
 	return open(ctx, nc, opts, func(o Options, eph *btcec.PrivateKey) (
 		*Machine, error) {
 
-		return NewInitiator(o.Key, remote, eph, o.Enforce)
+		return NewInitiator(o.Key, remote, eph, o.Rules)
 	})
 }
 
@@ -143,7 +144,7 @@ func Respond(ctx context.Context, nc net.Conn, opts Options) (*Conn, error) {
 	return open(ctx, nc, opts, func(o Options, eph *btcec.PrivateKey) (
 		*Machine, error) {
 
-		return NewResponder(o.Key, eph, o.Enforce)
+		return NewResponder(o.Key, eph, o.Rules)
 	})
 }
 
@@ -152,15 +153,17 @@ func open(ctx context.Context, nc net.Conn, opts Options,
 	build func(Options, *btcec.PrivateKey) (*Machine, error)) (*Conn, error) {
 
 	m, opts, err := prepare(opts, build)
-	if err == nil {
-		err = shake(ctx, nc, m, opts)
-	}
 	if err != nil {
 		_ = nc.Close()
 		return nil, err
 	}
+	opened := opts.Clock.Now()
+	if err := shake(ctx, nc, m, opts); err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
 
-	return newConn(nc, m, opts.Enforce), nil
+	return newConn(nc, m, opened, opts.Rules), nil
 }
 
 // prepare builds the machine of a new handshake.
@@ -187,7 +190,9 @@ func shake(ctx context.Context, nc net.Conn, m *Machine, o Options) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := o.Clock.AfterFunc(o.HandshakeTimeout, func() {
-		cancel(ErrHandshakeTimeout)
+		if o.Rules.On(ruleTimeout) {
+			cancel(ErrHandshakeTimeout)
+		}
 	})
 	defer timer.Stop()
 	closed := make(chan struct{})
@@ -198,7 +203,7 @@ func shake(ctx context.Context, nc net.Conn, m *Machine, o Options) error {
 
 	err := exchange(ctx, nc, m)
 	if failed := (*HandshakeError)(nil); errors.As(err, &failed) {
-		refuse(ctx, nc, failed, timer, o.Enforce)
+		refuse(ctx, nc, failed, timer, o.Rules)
 	}
 	if !stop() {
 		<-closed
@@ -260,28 +265,14 @@ func reason(ctx context.Context, err error) error {
 // refuse does between a failed act and the closing of the socket what BOLT 8
 // demands: nothing. Everything in it is a mutant.
 func refuse(ctx context.Context, nc net.Conn, failed *HandshakeError,
-	timer Timer, enforce Enforce) {
+	timer Timer, rules rule.Set) {
 
-	if !enforce.on(ruleOf(failed.Class)) {
+	if !rules.On(ruleOf(failed.Class)) {
 		// Stay open, silent, until the listener or ctx ends it.
 		timer.Stop()
 		_, _ = io.Copy(io.Discard, nc)
 		<-ctx.Done()
-	} else if !enforce.on(ruleSilent) {
+	} else if !rules.On(ruleSilent) {
 		_, _ = nc.Write(make([]byte, 50))
-	}
-}
-
-// ruleOf returns the rule behind a class.
-func ruleOf(class string) string {
-	switch _, check, _ := strings.Cut(class, "_"); check {
-	case "READ_FAILED":
-		return ruleSize
-	case "BAD_VERSION":
-		return ruleVersion
-	case "BAD_PUBKEY":
-		return ruleKey
-	default: // BAD_TAG, BAD_CIPHERTEXT
-		return ruleTag
 	}
 }

@@ -18,8 +18,9 @@ const retryDelay = 100 * time.Millisecond
 // Listener accepts connections. Each handshake runs on its own and ends by
 // itself after Options.HandshakeTimeout. There are never more than
 // Options.MaxHandshakes unfinished ones: when one more comes, the oldest is
-// dropped, so that a peer has to answer at once to be kept out, and sockets
-// that say nothing cost the others nothing.
+// dropped, so that sockets that say nothing never keep an honest peer waiting.
+// To push an honest handshake out, an attacker has to open that many sockets
+// within its round trips.
 type Listener struct {
 	opts   Options
 	ln     net.Listener
@@ -108,7 +109,7 @@ func (l *Listener) loop() {
 	for l.ctx.Err() == nil {
 		nc, err := l.ln.Accept()
 		switch {
-		case err == nil && l.opts.Enforce.on(ruleSlots):
+		case err == nil && l.opts.Rules.On(ruleSlots):
 			ctx, finished := l.admit()
 			l.wg.Go(func() { l.serve(ctx, nc, finished) })
 

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/lightningnetwork/lnd/brontide"
 	"github.com/lightningnetwork/lnd/keychain"
+	"superscalar/wire/rule"
 )
 
 const (
@@ -38,19 +39,19 @@ const (
 // bytes of the peer and returns the bytes to send. It holds no lock; one
 // goroutine may encrypt while another decrypts.
 type Machine struct {
-	noise   *brontide.Machine
-	stage   stage
-	enforce Enforce
-	local   NodeID
-	remote  NodeID
-	sent    uint64 // messages encrypted, only with ruleRotate off
+	noise  *brontide.Machine
+	stage  stage
+	rules  rule.Set
+	local  NodeID
+	remote NodeID
+	sent   uint64 // messages encrypted, counted for ruleRotate
 }
 
 // NewInitiator returns the side that dials. The ephemeral key is for vectors;
-// nil draws a fresh one, as BOLT 8 demands. The error says that remote is not
+// nil draws a fresh one, as BOLT 8 demands. The zero rules are all rules. The error says that remote is not
 // a key (ErrNodeID) or that localKey is missing (ErrNoKey).
 func NewInitiator(localKey *btcec.PrivateKey, remote NodeID,
-	ephemeral *btcec.PrivateKey, enforce Enforce) (*Machine, error) {
+	ephemeral *btcec.PrivateKey, rules rule.Set) (*Machine, error) {
 
 	if localKey == nil {
 		return nil, ErrNoKey
@@ -59,7 +60,7 @@ func NewInitiator(localKey *btcec.PrivateKey, remote NodeID,
 	if err != nil {
 		return nil, err
 	}
-	m := newMachine(localKey, remoteKey, ephemeral, enforce)
+	m := newMachine(localKey, remoteKey, ephemeral, rules)
 	m.stage, m.remote = stageStart, remote
 
 	return m, nil
@@ -68,12 +69,12 @@ func NewInitiator(localKey *btcec.PrivateKey, remote NodeID,
 // NewResponder returns the side that is dialled. The arguments are those of
 // NewInitiator.
 func NewResponder(localKey, ephemeral *btcec.PrivateKey,
-	enforce Enforce) (*Machine, error) {
+	rules rule.Set) (*Machine, error) {
 
 	if localKey == nil {
 		return nil, ErrNoKey
 	}
-	m := newMachine(localKey, nil, ephemeral, enforce)
+	m := newMachine(localKey, nil, ephemeral, rules)
 	m.stage = stageActOne
 
 	return m, nil
@@ -81,7 +82,7 @@ func NewResponder(localKey, ephemeral *btcec.PrivateKey,
 
 // newMachine builds what both sides share. A nil remoteKey is the responder.
 func newMachine(localKey *btcec.PrivateKey, remoteKey *btcec.PublicKey,
-	ephemeral *btcec.PrivateKey, enforce Enforce) *Machine {
+	ephemeral *btcec.PrivateKey, rules rule.Set) *Machine {
 
 	generate := btcec.NewPrivateKey
 	if ephemeral != nil {
@@ -96,8 +97,8 @@ func newMachine(localKey *btcec.PrivateKey, remoteKey *btcec.PublicKey,
 			&keychain.PrivKeyECDH{PrivKey: localKey}, remoteKey,
 			brontide.EphemeralGenerator(generate),
 		),
-		enforce: enforce,
-		local:   NodeIDOf(localKey.PubKey()),
+		rules: rules,
+		local: NodeIDOf(localKey.PubKey()),
 	}
 }
 
@@ -163,7 +164,7 @@ func (m *Machine) Feed(act []byte) ([]byte, error) {
 	}
 	act = bytes.Clone(act)
 	if act[0] != brontide.HandshakeVersion {
-		if m.enforce.on(ruleVersion) {
+		if m.rules.On(ruleOf(m.class("BAD_VERSION"))) {
 			return nil, m.fail("BAD_VERSION", fmt.Errorf("version "+
 				"byte is %d, only 0 is known", act[0]))
 		}
@@ -254,13 +255,15 @@ func (m *Machine) checkPoint(key []byte) error {
 
 // fail ends the handshake with the class of the act that was expected.
 func (m *Machine) fail(check string, err error) error {
-	act := m.stage - stageActOne + 1
+	failed := &HandshakeError{Class: m.class(check), Err: err}
 	m.stage = stageFailed
 
-	return &HandshakeError{
-		Class: fmt.Sprintf("ACT%d_%s", act, check),
-		Err:   err,
-	}
+	return failed
+}
+
+// class names a failed check of the act that is expected.
+func (m *Machine) class(check string) string {
+	return fmt.Sprintf("ACT%d_%s", m.stage-stageActOne+1, check)
 }
 
 // EncryptMessage returns the frame that carries one message of 0 to
@@ -286,7 +289,7 @@ func (m *Machine) EncryptMessage(plain []byte) ([]byte, error) {
 	if _, err := m.noise.Flush(&frame); err != nil {
 		return nil, fmt.Errorf("encrypt message: %w", err)
 	}
-	if !m.enforce.on(ruleRotate) {
+	if !m.rules.On(ruleRotate) {
 		// To its peer, a side that forgets to rotate looks like this.
 		if m.sent >= rotationInterval {
 			frame.Bytes()[0] ^= 0xff

@@ -1,23 +1,41 @@
 package transport
 
-// The checks of this package that a rule set can switch off. A node never
-// does; a mutant switches off exactly one, to prove that a case notices.
-const (
-	ruleSize    = "TRN-HS-SIZE"    // refuse: a short act ends the handshake
-	ruleVersion = "TRN-HS-VERSION" // Machine.Feed: unknown version byte
-	ruleKey     = "TRN-HS-KEY"     // refuse: point not on the curve
-	ruleTag     = "TRN-HS-TAG"     // refuse: tag does not verify
-	ruleSilent  = "TRN-HS-SILENT"  // refuse: nothing is sent after a failure
-	ruleRotate  = "TRN-ROTATE"     // Machine.EncryptMessage: keys rotate
-	ruleMAC     = "TRN-MAC"        // Conn.forged: bad MAC closes
-	ruleSlots   = "TRN-SLOTS"      // Listener.loop: handshakes run in parallel
+import (
+	"strings"
+
+	"superscalar/wire/rule"
 )
 
-// Enforce says whether the check with this id is on. Nil means that every
-// check is on.
-type Enforce func(id string) bool
+// The requirements of SPEC.md that this package enforces. A node keeps them
+// all; a mutant breaks exactly one, to prove that a case notices. Each is
+// asked for in the one place named here, and TRN-005 stands for the first
+// three when the initiator is the one to check.
+const (
+	ruleVersion   = rule.TRN001 // Machine.Feed: off accepts any version
+	rulePoint     = rule.TRN002 // refuse: off stays open, silent
+	ruleTag       = rule.TRN003 // refuse: off stays open, silent
+	ruleSilent    = rule.TRN004 // refuse: off sends 50 bytes, then closes
+	ruleInitiator = rule.TRN005 // as the three above, for act two
+	ruleMAC       = rule.TRN006 // Conn.forged: off stays open, silent
+	ruleRotate    = rule.TRN007 // Machine.EncryptMessage: off ruins frames
+	ruleSlots     = rule.TRN009 // Listener.loop: off shakes one at a time
+	ruleTimeout   = rule.TRN010 // shake: off lets a handshake last for ever
+)
 
-// on reports whether the check is on.
-func (e Enforce) on(id string) bool {
-	return e == nil || e(id)
+// ruleOf returns the rule by which an act of this class is refused, or "" for
+// a failed read, after which nothing is left to decide.
+func ruleOf(class string) rule.ID {
+	act, check, _ := strings.Cut(class, "_")
+	switch {
+	case check == "READ_FAILED":
+		return ""
+	case act == "ACT2":
+		return ruleInitiator
+	case check == "BAD_VERSION":
+		return ruleVersion
+	case check == "BAD_PUBKEY":
+		return rulePoint
+	default: // BAD_TAG, BAD_CIPHERTEXT
+		return ruleTag
+	}
 }

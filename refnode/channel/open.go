@@ -1,0 +1,174 @@
+// Package channel is the pure part of a Lightning channel: what may be
+// opened and, from step 3 on, how its state moves.
+//
+// This part implements section 3.7 of SPEC.md up to accept_channel: the checks
+// on open_channel and accept_channel and how both are made. It does no I/O and
+// holds no state; the factory's own opinion of a channel is the plugin's.
+package channel
+
+import (
+	"fmt"
+	"slices"
+
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Limits on what a peer may propose. BOLT 2 leaves "unreasonable" to the
+// receiver; these are this node's answers.
+const (
+	MaxAcceptedHTLCs    = 483       // BOLT 2
+	MinDustLimitSat     = 354       // sat, BOLT 3 "Dust Limits"
+	MaxFundingSat       = 1<<24 - 1 // sat, without option_support_large_channel
+	MaxToSelfDelay      = 2016      // blocks
+	MinFeeratePerKw     = 253       // sat per 1,000 weight units: 1 sat per virtual byte, rounded up
+	MaxFeeratePerKw     = 100_000   // sat per 1,000 weight units
+	MaxEarlyWarningTime = 1997      // blocks, PCF-069
+	anchorsWeight       = 1124      // weight of a commitment without HTLCs (BOLT 3, option_anchors)
+	anchorsSat          = 660       // sat of two anchor outputs
+	announceChannel     = 1         // bit of channel_flags
+)
+
+// Refusal says why a channel is not opened, and which requirement asks for
+// that. Match it with errors.As.
+type Refusal struct {
+	Rule   rule.ID // empty when the refusal is this node's choice alone
+	Reason string  // printable ASCII, goes to the peer
+}
+
+func (r *Refusal) Error() string { return r.Reason }
+
+// OpenContext is what a node knows when an open_channel arrives.
+type OpenContext struct {
+	Negotiated wire.Features     // the features both sides offered
+	Common     []wire.ProtocolID // the protocols both sides listed (PCF-028)
+	ChainHash  [32]byte          // of the node's chain
+	Rules      rule.Set          // all, except in mutants
+}
+
+// CheckOpen decides whether open_channel m may be accepted as far as the base
+// node can tell. It returns nil or a *Refusal.
+func CheckOpen(ctx OpenContext, m *wire.OpenChannel) error {
+	if m.ChannelInFactory == nil {
+		return checkPlain(ctx)
+	}
+	if !ctx.Rules.On(rule.PCF070) && ctx.Negotiated.Offers(wire.FeatureDualFund) {
+		return checkPlain(ctx) // a mutant that treats every open_channel alike
+	}
+	for _, check := range openChecks {
+		if !ctx.Rules.On(check.rule) {
+			continue
+		}
+		if reason := check.fault(ctx, m); reason != "" {
+			return &Refusal{Rule: check.rule, Reason: reason}
+		}
+	}
+	return nil
+}
+
+func checkPlain(ctx OpenContext) error {
+	if ctx.Negotiated.Offers(wire.FeatureDualFund) {
+		return &Refusal{Rule: rule.PCF072, Reason: "option_dual_fund is negotiated: use open_channel2 for a channel outside a factory"}
+	}
+	return &Refusal{Reason: "this node opens channels inside factories only"}
+}
+
+type openCheck struct {
+	rule  rule.ID
+	fault func(OpenContext, *wire.OpenChannel) string // "" when there is none
+}
+
+var openChecks = []openCheck{
+	{rule.PCF060, func(ctx OpenContext, m *wire.OpenChannel) string {
+		return when(!slices.Contains(ctx.Common, m.ChannelInFactory.ProtocolID), "factory_protocol_id is not one both sides listed")
+	}},
+	{rule.PCF062, func(_ OpenContext, m *wire.OpenChannel) string {
+		return when(m.ChannelType != nil && !m.ChannelType.Bit(wire.FeatureZeroConf), "channel_type lacks option_zeroconf (50)")
+	}},
+	{rule.PCF063, func(_ OpenContext, m *wire.OpenChannel) string {
+		return when(m.ChannelType != nil && !m.ChannelType.Bit(wire.FeatureScidAlias), "channel_type lacks option_scid_alias (46)")
+	}},
+	{rule.PCF064, func(_ OpenContext, m *wire.OpenChannel) string {
+		return when(m.ChannelFlags&announceChannel != 0, "an in-factory channel is never announced")
+	}},
+	{rule.PCF069, func(_ OpenContext, m *wire.OpenChannel) string {
+		ewt := m.ChannelInFactory.EarlyWarningTime
+		return when(ewt > MaxEarlyWarningTime, fmt.Sprintf("factory_early_warning_time %d is above %d", ewt, MaxEarlyWarningTime))
+	}},
+	{rule.PCF072, bolt2Fault},
+}
+
+func when(bad bool, reason string) string {
+	if bad {
+		return reason
+	}
+	return ""
+}
+
+// bolt2Fault returns the first receiver's rule of BOLT 2 that m breaks.
+func bolt2Fault(ctx OpenContext, m *wire.OpenChannel) string {
+	for _, f := range []struct {
+		bad    bool
+		reason string
+	}{
+		{m.ChainHash != ctx.ChainHash, "chain_hash is not this node's chain"},
+		{m.ChannelType == nil, "channel_type is missing"},
+		{m.ChannelType != nil && !knownType(m.ChannelType), "channel_type is not one this node opens"},
+		{m.FundingSat > MaxFundingSat && !ctx.Negotiated.Offers(wire.FeatureLargeChannels), "funding_satoshis is 2^24 or more without option_support_large_channel"},
+		{m.FundingSat > maxSat, "funding_satoshis is more than there will ever be"},
+		{m.PushMsat > 1000*min(m.FundingSat, maxSat), "push_msat is above 1000 * funding_satoshis"},
+		{m.ToSelfDelay > MaxToSelfDelay, fmt.Sprintf("to_self_delay is above %d", MaxToSelfDelay)},
+		{m.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
+		{m.FeeratePerKw < MinFeeratePerKw, fmt.Sprintf("feerate_per_kw is under %d", MinFeeratePerKw)},
+		{m.FeeratePerKw > MaxFeeratePerKw, fmt.Sprintf("feerate_per_kw is above %d", MaxFeeratePerKw)},
+		{m.DustLimitSat > m.ChannelReserveSat, "dust_limit_satoshis is above channel_reserve_satoshis"},
+		{m.DustLimitSat < MinDustLimitSat, fmt.Sprintf("dust_limit_satoshis is under %d", MinDustLimitSat)},
+	} {
+		if f.bad {
+			return f.reason
+		}
+	}
+	return balanceFault(m)
+}
+
+// maxSat is 21 million bitcoin in sat.
+const maxSat = 21_000_000 * 100_000_000
+
+// balanceFault checks that the funder can pay the first commitment and that
+// one side has more than its reserve. Amounts are bounded by now.
+func balanceFault(m *wire.OpenChannel) string {
+	fee := uint64(m.FeeratePerKw)*anchorsWeight/1000 + anchorsSat
+	funder := m.FundingSat - (m.PushMsat+999)/1000
+	switch {
+	case funder < fee:
+		return fmt.Sprintf("the funder's %d sat do not pay the commitment fee of %d sat", funder, fee)
+	case funder-fee <= m.ChannelReserveSat && m.PushMsat/1000 <= m.ChannelReserveSat:
+		return "both sides start at or under channel_reserve_satoshis"
+	}
+	return ""
+}
+
+// anchorsType is the core channel type of section 3.7 of SPEC.md, without the
+// two variation bits. Step 3 adds option_zero_fee_commitments, once the node
+// implements it.
+var anchorsType = wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors)
+
+// Type is the channel type this node proposes: anchors, scid alias, zeroconf.
+func Type() wire.Features {
+	return wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors, wire.FeatureScidAlias, wire.FeatureZeroConf)
+}
+
+// knownType reports whether t, apart from its variation bits, is a type this
+// node opens, in the shortest encoding.
+func knownType(t wire.Features) bool {
+	if len(t) > 0 && t[0] == 0 {
+		return false
+	}
+	var base wire.Features
+	for _, bit := range t.Bits() {
+		if bit != wire.FeatureScidAlias && bit != wire.FeatureZeroConf {
+			base = base.With(bit)
+		}
+	}
+	return slices.Equal(base, anchorsType)
+}

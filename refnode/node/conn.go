@@ -1,0 +1,149 @@
+package node
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"superscalar/refnode/peer"
+	"superscalar/refnode/transport"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// lingerTime is how long a closed connection is read on, so that the peer
+// gets our last words: closing a socket with unread bytes in it makes the
+// system send a reset, which can overtake the warning.
+const lingerTime = time.Second
+
+// writeTimeout is how long a peer may refuse to read before it is dropped.
+const writeTimeout = 30 * time.Second
+
+// conn is one connection of a node. Its machine is driven by the read loop
+// and by commands, one at a time.
+type conn struct {
+	node *Node
+	id   transport.NodeID
+	tc   *transport.Conn
+
+	mu      sync.Mutex
+	machine *peer.Machine
+	ended   bool
+}
+
+func (n *Node) newConn(tc *transport.Conn) *conn {
+	id := tc.RemoteID()
+	return &conn{node: n, id: id, tc: tc, machine: peer.New(peer.Config{
+		Codec:       wire.Codec{Envelope: n.cfg.Envelope, Rules: n.cfg.Rules},
+		Features:    peer.Features(),
+		ChainHash:   Regtest,
+		Plugins:     n.plugins,
+		Keys:        n.channelKeys,
+		TemporaryID: n.temporaryID,
+		Tamper:      n.cfg.Tamper,
+	}, wire.Point(id))}
+}
+
+// serve runs the conversation until either side ends it.
+func (c *conn) serve() {
+	defer c.tc.Close()
+	stop := c.initDeadline()
+	defer stop()
+	c.do(func(m *peer.Machine) []peer.Action { return m.Start() })
+	for !c.over() {
+		raw, err := c.tc.ReadMessage()
+		if err != nil {
+			c.log(err)
+			return
+		}
+		c.do(func(m *peer.Machine) []peer.Action { return m.Receive(raw) })
+	}
+	c.linger()
+}
+
+// initDeadline closes the connection 30 s after it was opened when init is
+// not exchanged by then (TRN-010).
+func (c *conn) initDeadline() (stop func()) {
+	if !c.node.cfg.Rules.On(rule.TRN010) {
+		return func() {}
+	}
+	clock := c.node.cfg.Clock
+	left := InitTimeout - clock.Now().Sub(c.tc.Opened())
+	t := clock.AfterFunc(max(left, 0), func() {
+		c.mu.Lock()
+		late := !c.machine.Ready()
+		c.mu.Unlock()
+		if late {
+			c.close()
+		}
+	})
+	return func() { t.Stop() }
+}
+
+// do lets the machine take an event and carries out what it asks for.
+func (c *conn) do(event func(*peer.Machine) []peer.Action) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.act(event(c.machine))
+}
+
+// act carries out actions in order. The caller holds c.mu.
+func (c *conn) act(actions []peer.Action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case peer.Send:
+			_ = c.tc.SetWriteDeadline(time.Now().Add(writeTimeout))
+			if err := c.tc.WriteMessage(a.Message); err != nil {
+				c.log(err)
+				c.ended = true
+				return
+			}
+		case peer.Event:
+			c.node.cfg.Log.Info(string(a.Kind), "peer", c.id.String(), "text", a.Text)
+		case peer.Close:
+			c.node.cfg.Log.Info("closing", "peer", c.id.String(), "rule", string(a.Rule), "reason", a.Reason)
+			c.ended = true
+			return
+		}
+	}
+}
+
+func (c *conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// linger says that nothing more comes and reads on until the peer closes.
+func (c *conn) linger() {
+	if c.tc.CloseWrite() != nil {
+		return
+	}
+	timer := c.node.cfg.Clock.AfterFunc(lingerTime, c.close)
+	defer timer.Stop()
+	for {
+		if _, err := c.tc.ReadMessage(); err != nil {
+			return
+		}
+	}
+}
+
+func (c *conn) sell(amountSat uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	actions, err := c.machine.Sell(amountSat)
+	if err != nil {
+		return err
+	}
+	c.act(actions)
+	return nil
+}
+
+func (c *conn) close() { _ = c.tc.Close() }
+
+func (c *conn) log(err error) {
+	if !errors.Is(err, io.EOF) {
+		c.node.cfg.Log.Info("connection ended", "peer", c.id.String(), "error", err)
+	}
+}

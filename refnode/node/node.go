@@ -1,0 +1,261 @@
+// Package node puts sockets around the base node: it listens, dials, runs one
+// peer.Machine per connection and keeps one connection per peer.
+//
+// It implements TRN-010 and TRN-011 of SPEC.md; everything else about a
+// conversation is decided in package peer. It keeps nothing on disk: identity
+// is package datadir's, channels arrive with step 3.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/peer"
+	"superscalar/refnode/plugin"
+	"superscalar/refnode/transport"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Role is what a node is in a factory.
+type Role string
+
+// The roles.
+const (
+	LSP    Role = "lsp"
+	Client Role = "client"
+)
+
+// Regtest is the chain hash of regtest: its genesis block's hash in wire
+// order.
+var Regtest = [32]byte{
+	0x06, 0x22, 0x6e, 0x46, 0x11, 0x1a, 0x0b, 0x59, 0xca, 0xaf, 0x12, 0x60, 0x43, 0xeb, 0x5b, 0xbf,
+	0x28, 0xc3, 0x4f, 0x3a, 0x5e, 0x33, 0x2a, 0x1f, 0xc7, 0xb2, 0xb7, 0x3c, 0xf1, 0x88, 0x91, 0x0f,
+}
+
+// InitTimeout is how long a connection may be open without init (TRN-010).
+const InitTimeout = 30 * time.Second
+
+// Config is what a node is made of. Role, Key and Rand are required.
+type Config struct {
+	Role   Role
+	Key    *btcec.PrivateKey // node key
+	Listen string            // HOST:PORT; port 0 takes a free one
+	// Derive returns a secret for a label, hardened: channel keys come from it.
+	Derive   func(label string) (*btcec.PrivateKey, error)
+	Rand     io.Reader // for temporary ids and key salts
+	Clock    transport.Clock
+	Log      *slog.Logger
+	Envelope wire.MsgType // 0 for the normative one (PCF-006)
+	Loopback bool         // offer the test protocol (PCF-053)
+
+	// Rules and Tamper break one rule of a mutant. No command sets them.
+	Rules  rule.Set
+	Tamper peer.Tamper
+}
+
+// Node is a running reference node.
+type Node struct {
+	cfg      Config
+	listener *transport.Listener
+	plugins  []plugin.Plugin
+	ctx      context.Context
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[transport.NodeID]*conn
+}
+
+// Errors of commands given to a node.
+var (
+	ErrNotConnected = errors.New("no connection with this peer")
+	ErrClosed       = errors.New("the node is stopped")
+	ErrUnsupported  = errors.New("this role cannot do that yet")
+)
+
+// Start begins to listen and to serve.
+func Start(cfg Config) (*Node, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = transport.RealClock{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	codec := wire.Codec{Envelope: cfg.Envelope, Rules: cfg.Rules}
+	n := &Node{cfg: cfg, conns: map[transport.NodeID]*conn{}}
+	n.plugins = []plugin.Plugin{plugin.NewSuperScalar(codec)}
+	if cfg.Loopback {
+		n.plugins = append(n.plugins, plugin.NewLoopback(codec, n.randomReader()))
+	}
+	var err error
+	if n.listener, err = transport.Listen(cfg.Listen, n.transportOptions()); err != nil {
+		return nil, err
+	}
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	n.wg.Go(n.accept)
+	return n, nil
+}
+
+func (n *Node) transportOptions() transport.Options {
+	return transport.Options{
+		Key:   n.cfg.Key,
+		Clock: n.cfg.Clock,
+		Rules: n.cfg.Rules,
+		OnHandshakeError: func(remote net.Addr, err error) {
+			n.cfg.Log.Info("handshake failed", "remote", remote.String(), "error", err)
+		},
+	}
+}
+
+// Address is where the node can be reached.
+func (n *Node) Address() transport.Address { return n.listener.Address() }
+
+// Role is the node's role.
+func (n *Node) Role() Role { return n.cfg.Role }
+
+// Close stops the node and waits until nothing of it runs any more.
+func (n *Node) Close() error {
+	n.stop()
+	err := n.listener.Close()
+	n.mu.Lock()
+	for _, c := range n.conns {
+		c.close()
+	}
+	n.mu.Unlock()
+	n.wg.Wait()
+	return err
+}
+
+func (n *Node) accept() {
+	for {
+		tc, err := n.listener.Accept(n.ctx)
+		if err != nil {
+			return // closed
+		}
+		n.add(tc)
+	}
+}
+
+// Connect dials a peer. It returns when the handshake is complete.
+func (n *Node) Connect(ctx context.Context, to transport.Address) error {
+	tc, err := transport.Dial(ctx, to, n.transportOptions())
+	if err != nil {
+		return err
+	}
+	return n.add(tc)
+}
+
+// add serves a connection in place of an older one with the same peer
+// (TRN-011).
+func (n *Node) add(tc *transport.Conn) error {
+	c := n.newConn(tc)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		_ = tc.Close()
+		return ErrClosed
+	}
+	if old := n.conns[tc.RemoteID()]; old != nil && n.cfg.Rules.On(rule.TRN011) {
+		old.close()
+	}
+	n.conns[tc.RemoteID()] = c
+	n.wg.Go(func() {
+		c.serve()
+		n.remove(c)
+	})
+	return nil
+}
+
+func (n *Node) remove(c *conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.conns[c.id] == c {
+		delete(n.conns, c.id)
+	}
+}
+
+// Peers returns the ids of connected peers, in increasing order.
+func (n *Node) Peers() []transport.NodeID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ids := make([]transport.NodeID, 0, len(n.conns))
+	for id := range n.conns {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b transport.NodeID) int { return slices.Compare(a[:], b[:]) })
+	return ids
+}
+
+// Buy moves amountSat sat of liquidity: an LSP opens a channel inside a
+// factory to the peer. A client's request to its LSP arrives with section 9 of
+// SPEC.md; until then it is ErrUnsupported.
+func (n *Node) Buy(id transport.NodeID, amountSat uint64) error {
+	if n.cfg.Role != LSP {
+		return fmt.Errorf("a client buying liquidity: %w", ErrUnsupported)
+	}
+	n.mu.Lock()
+	c := n.conns[id]
+	n.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("%s: %w", id, ErrNotConnected)
+	}
+	return c.sell(amountSat)
+}
+
+// channelKeys derives the keys of one channel from a fresh salt.
+func (n *Node) channelKeys() (keys wire.ChannelKeys, err error) {
+	salt, err := n.random()
+	if err != nil {
+		return keys, err
+	}
+	for _, k := range []struct {
+		name string
+		into *wire.Point
+	}{
+		{"funding", &keys.Funding},
+		{"revocation", &keys.Revocation},
+		{"payment", &keys.Payment},
+		{"delayed-payment", &keys.DelayedPayment},
+		{"htlc", &keys.HTLC},
+		{"per-commitment/0", &keys.FirstPerCommitment},
+	} {
+		key, err := n.cfg.Derive(fmt.Sprintf("channel/%x/%s", salt, k.name))
+		if err != nil {
+			return keys, err
+		}
+		copy(k.into[:], key.PubKey().SerializeCompressed())
+	}
+	return keys, nil
+}
+
+func (n *Node) temporaryID() (wire.ChannelID, error) { return n.random() }
+
+// randomReader gives plugins the node's random source, 32 bytes at a time.
+func (n *Node) randomReader() io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		b, err := n.random()
+		return copy(p, b[:]), err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// random draws 32 bytes; connections share the source.
+func (n *Node) random() (out [32]byte, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, err = io.ReadFull(n.cfg.Rand, out[:])
+	return out, err
+}

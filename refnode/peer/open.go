@@ -1,0 +1,144 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"superscalar/refnode/channel"
+	"superscalar/refnode/plugin"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// maxAttempts bounds the channels one peer can be opening at a time; each
+// costs memory until the connection ends.
+const maxAttempts = 64
+
+// openChannel handles open_channel up to accept_channel or error.
+func (m *Machine) openChannel(msg *wire.OpenChannel) {
+	id := msg.TemporaryChannelID
+	if _, dup := m.opening[id]; dup && m.on(rule.PCF075) {
+		m.refuse(id, "temporary_channel_id is in use")
+		return
+	}
+	if len(m.opening) >= maxAttempts {
+		m.refuse(id, "too many channels being opened")
+		return
+	}
+	if err := m.checkOpen(msg); err != nil {
+		m.refuse(id, err.Error())
+		return
+	}
+	keys, err := m.cfg.Keys()
+	if err != nil {
+		m.refuse(id, "internal error: no keys for a channel")
+		return
+	}
+	m.opening[id] = &attempt{open: msg, done: true}
+	m.send(channel.NewAccept(msg, keys))
+}
+
+// checkOpen asks the base node's rules, then the plugin (PCF-061).
+func (m *Machine) checkOpen(msg *wire.OpenChannel) error {
+	err := channel.CheckOpen(channel.OpenContext{
+		Negotiated: m.negotiated(),
+		Common:     m.common,
+		ChainHash:  m.cfg.ChainHash,
+		Rules:      m.cfg.Codec.Rules,
+	}, msg)
+	if err != nil {
+		return err
+	}
+	p := m.plugin(msg.ChannelInFactory.ProtocolID)
+	if p == nil { // only where PCF-060 is switched off
+		return nil
+	}
+	return p.CheckChannel(m.peer, msg)
+}
+
+// negotiated returns the features both sides offer, by even bit.
+func (m *Machine) negotiated() wire.Features {
+	var both wire.Features
+	for _, bit := range m.cfg.Features.Bits() {
+		if m.theirs.Offers(bit) {
+			both = both.With(bit &^ 1)
+		}
+	}
+	return both
+}
+
+func (m *Machine) refuse(id wire.ChannelID, reason string) {
+	m.fail(id, reason)
+	m.event(EventRefused, reason)
+}
+
+// ErrNotReady is returned by Sell before init is exchanged.
+var ErrNotReady = errors.New("not connected: init is not exchanged yet")
+
+// ErrNoCommonProtocol is returned by Sell when both sides share no factory
+// protocol that has a factory for the channel (PCF-066).
+var ErrNoCommonProtocol = errors.New("no factory protocol in common that has a factory for this channel")
+
+// Sell proposes a channel of amount sat inside a factory. The plugins that
+// both sides list are asked in order of their ids.
+func (m *Machine) Sell(amountSat uint64) ([]Action, error) {
+	if m.state != ready {
+		return nil, ErrNotReady
+	}
+	in, err := m.offer(amountSat)
+	if err != nil {
+		return nil, err
+	}
+	id, err := m.cfg.TemporaryID()
+	if err != nil {
+		return nil, fmt.Errorf("drawing a temporary channel id: %w", err)
+	}
+	keys, err := m.cfg.Keys()
+	if err != nil {
+		return nil, fmt.Errorf("deriving channel keys: %w", err)
+	}
+	open := channel.NewOpen(m.cfg.ChainHash, id, amountSat, in, keys)
+	check := channel.OpenContext{Negotiated: m.negotiated(), Common: []wire.ProtocolID{in.ProtocolID}, ChainHash: m.cfg.ChainHash}
+	if err := channel.CheckOpen(check, open); err != nil {
+		return nil, fmt.Errorf("a channel of %d sat cannot be opened: %w", amountSat, err)
+	}
+	m.opening[open.TemporaryChannelID] = &attempt{open: open, ours: true}
+	m.send(open)
+	return m.take(), nil
+}
+
+func (m *Machine) offer(amountSat uint64) (wire.ChannelInFactory, error) {
+	ids := m.common
+	if !m.on(rule.PCF066) {
+		ids = m.protocols()
+	}
+	for _, id := range slices.Clone(ids) {
+		in, err := m.plugin(id).Offer(m.peer, amountSat)
+		if err == nil {
+			return in, nil
+		}
+		if !errors.Is(err, plugin.ErrNoFactory) {
+			return wire.ChannelInFactory{}, err
+		}
+	}
+	return wire.ChannelInFactory{}, ErrNoCommonProtocol
+}
+
+// acceptChannel handles the answer to our open_channel (PCF-074). What comes
+// after it needs a funding outpoint, which the ceremonies provide.
+func (m *Machine) acceptChannel(msg *wire.AcceptChannel) {
+	id := msg.TemporaryChannelID
+	a := m.opening[id]
+	if a == nil || !a.ours || a.done {
+		m.unknownChannel(msg)
+		return
+	}
+	if err := channel.CheckAccept(a.open, msg, m.cfg.Codec.Rules); err != nil {
+		delete(m.opening, id)
+		m.refuse(id, err.Error())
+		return
+	}
+	a.done = true
+	m.event(EventAccepted, id.String())
+}
