@@ -243,7 +243,9 @@ func optionalData(t *rapid.T) []byte {
 	return data(t)
 }
 
-func optional[T any](t *rapid.T, g *rapid.Generator[T]) *T { return rapid.Ptr(g, true).Draw(t, "optional") }
+func optional[T any](t *rapid.T, g *rapid.Generator[T]) *T {
+	return rapid.Ptr(g, true).Draw(t, "optional")
+}
 
 // hashes is nil, empty or a list.
 func hashes(t *rapid.T) [][32]byte {

@@ -1,9 +1,11 @@
 package wire_test
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,13 +27,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The two forms of the envelope.
-var codecs = []struct {
+// form is one of the two forms of the envelope.
+type form struct {
 	name  string
 	codec wire.Codec
-}{
+}
+
+var codecs = []form{
 	{"normative envelope", wire.Codec{}},
 	{"compatibility envelope", wire.Codec{Envelope: wire.TypeFactoryCompat}},
+}
+
+// form is b, a message in the normative form, in this form (PCF-007).
+func (f form) form(b []byte) []byte {
+	b = slices.Clone(b)
+	if f.codec.Envelope == wire.TypeFactoryCompat && bytes.HasPrefix(b, be(32800, 2)) {
+		copy(b, be(33001, 2))
+	}
+	return b
 }
 
 // same compares messages, nil and empty slices kept apart. What lnwire made

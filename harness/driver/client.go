@@ -141,7 +141,7 @@ func (c *Client) readLines() {
 // ErrBadReply. Spawn, ListenDialBack and Attach have done it already.
 func (c *Client) Handshake(ctx context.Context) error {
 	name := nonsense(c.opts.Seed)
-	_, _, err := c.call(ctx, Request{Cmd: Command(name)})
+	_, err := c.call(ctx, Request{Cmd: Command(name)})
 	switch {
 	case errors.Is(err, ErrUnknownCommand):
 		return nil
@@ -167,9 +167,8 @@ func nonsense(seed uint64) string {
 	return string(word)
 }
 
-// call numbers and sends a request and returns the reply's head and its line.
-// A well formed refusal comes back as *Refusal.
-func (c *Client) call(ctx context.Context, req Request) (Reply, []byte, error) {
+// call numbers and sends a request and returns the line of the reply. A well formed refusal comes back as *Refusal.
+func (c *Client) call(ctx context.Context, req Request) ([]byte, error) {
 	return c.exchange(ctx, string(req.Cmd), func(id uint64) ([]byte, *uint64, error) {
 		req.ID = id
 		line, err := json.Marshal(req)
@@ -182,7 +181,7 @@ func (c *Client) call(ctx context.Context, req Request) (Reply, []byte, error) {
 
 // exchange sends one line, made by compose for a fresh id, and reads one.
 // compose also names the id the reply must carry, nil for null.
-func (c *Client) exchange(ctx context.Context, name string, compose func(id uint64) ([]byte, *uint64, error)) (Reply, []byte, error) {
+func (c *Client) exchange(ctx context.Context, name string, compose func(id uint64) ([]byte, *uint64, error)) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.opts.deadline())
@@ -192,29 +191,29 @@ func (c *Client) exchange(ctx context.Context, name string, compose func(id uint
 	case <-c.turn:
 		defer func() { c.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
+		return nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
 	}
 	if err := c.outOfUse(); err != nil {
-		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w since: %w", name, ErrDead, err)
+		return nil, fmt.Errorf("driver: %s: not sent: %w since: %w", name, ErrDead, err)
 	}
 	if ctx.Err() != nil {
-		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
+		return nil, fmt.Errorf("driver: %s: not sent: %w", name, context.Cause(ctx))
 	}
 	c.lastID++
 	line, wantID, err := compose(c.lastID)
 	if err != nil {
-		return Reply{}, nil, fmt.Errorf("driver: %s: not sent: %w", name, err)
+		return nil, fmt.Errorf("driver: %s: not sent: %w", name, err)
 	}
 	if err := c.send(ctx, line); err != nil {
-		return Reply{}, nil, c.hush(ctx, name, "did not read its input")
+		return nil, c.hush(ctx, name, "did not read its input")
 	}
 	select {
 	case got := <-c.lines:
 		return c.judge(ctx, name, got, wantID)
 	case <-c.quit:
-		return Reply{}, nil, fmt.Errorf("driver: %s: interrupted: %w", name, ErrClosed)
+		return nil, fmt.Errorf("driver: %s: interrupted: %w", name, ErrClosed)
 	case <-ctx.Done():
-		return Reply{}, nil, c.hush(ctx, name, "sent no reply")
+		return nil, c.hush(ctx, name, "sent no reply")
 	}
 }
 
@@ -229,18 +228,19 @@ func (c *Client) send(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// judge turns what was received into a reply, or kills the client.
-func (c *Client) judge(ctx context.Context, name string, got received, wantID *uint64) (Reply, []byte, error) {
+// judge turns what was received into a reply's line or a refusal, or puts the
+// client out of use.
+func (c *Client) judge(ctx context.Context, name string, got received, wantID *uint64) ([]byte, error) {
 	switch {
 	case errors.Is(got.err, errTooLong):
-		return Reply{}, nil, c.die(name, ErrOversized, "wrote a line longer than 1 MiB, starting "+excerpt(got.line, 80), nil)
+		return nil, c.die(name, ErrOversized, "wrote a line longer than 1 MiB, starting "+excerpt(got.line, 80), nil)
 	case got.err != nil:
-		return Reply{}, nil, c.gone(ctx, name, got)
+		return nil, c.gone(ctx, name, got)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(got.line, &fields); err != nil || fields == nil {
 		did := "wrote " + excerpt(got.line, 80) + " where one JSON reply was due"
-		return Reply{}, nil, c.die(name, ErrGarbage, did, nil)
+		return nil, c.die(name, ErrGarbage, did, nil)
 	}
 	wanted := "null"
 	if wantID != nil {
@@ -251,22 +251,22 @@ func (c *Client) judge(ctx context.Context, name string, got received, wantID *u
 		if !ok {
 			did = "answered without an id where " + wanted + " was due"
 		}
-		return Reply{}, nil, c.die(name, ErrWrongID, did, nil)
+		return nil, c.die(name, ErrWrongID, did, nil)
 	}
 	switch string(fields["ok"]) {
 	case "true":
-		return Reply{ID: wantID, OK: true}, got.line, nil
+		return got.line, nil
 	case "false":
 	default:
-		return Reply{}, nil, c.die(name, ErrBadReply, `answered without "ok" true or false: `+excerpt(got.line, 80), nil)
+		return nil, c.die(name, ErrBadReply, `answered without "ok" true or false: `+excerpt(got.line, 80), nil)
 	}
 	if faults := check("refusal", got.line); len(faults) > 0 {
-		return Reply{}, nil, c.die(name, ErrBadReply, "sent a refusal that breaks the schema: "+faults[0], nil)
+		return nil, c.die(name, ErrBadReply, "sent a refusal that breaks the schema: "+faults[0], nil)
 	}
-	reply := Reply{ID: wantID}
-	_ = json.Unmarshal(fields["error"], &reply.Error) // strings, says the schema
-	_ = json.Unmarshal(fields["code"], &reply.Code)
-	return reply, got.line, &Refusal{Command: name, Code: reply.Code, Message: reply.Error}
+	refusal := &Refusal{Command: name}
+	_ = json.Unmarshal(fields["error"], &refusal.Message) // strings, says the schema
+	_ = json.Unmarshal(fields["code"], &refusal.Code)
+	return nil, refusal
 }
 
 // gone explains an ended stream, waiting a moment for the process to follow.

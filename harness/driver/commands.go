@@ -71,7 +71,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // do sends req, holds an accepting reply against the schema (a refusal was
 // held against it already) and reads it into result.
 func (c *Client) do(ctx context.Context, req Request, result any) error {
-	_, line, err := c.call(ctx, req)
+	line, err := c.call(ctx, req)
 	if err != nil {
 		return err
 	}

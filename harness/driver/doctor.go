@@ -61,17 +61,21 @@ type doctor struct {
 // open spawned), that nothing is left behind. A command may be answered with
 // "unsupported". open makes a fresh client, and is called once or twice.
 // Doctor returns an error that matches ErrUnwell when anything is wrong, and
-// another one when the suite's own side fails; what it checks decides about the driver only, never about the node's conformance.
+// another one when the suite's own side fails. What it checks decides about the
+// driver only, never about the node's conformance.
 func Doctor(ctx context.Context, w io.Writer, open func(context.Context) (*Client, error), hooks Hooks) error {
 	if hooks.Role == "" {
 		hooks.Role = RoleLSP
+	}
+	if hooks.Probe == nil {
+		return errors.New("driver: doctor: no Probe to reach the node with")
 	}
 	d := &doctor{ctx: ctx, w: w, hooks: hooks}
 	err := d.examine(open)
 	switch {
 	case err != nil && !errors.Is(err, errStopped):
 		return fmt.Errorf("driver: doctor: %w", err)
-	case d.wrong == 0:
+	case err == nil && d.wrong == 0:
 		fmt.Fprintf(w, "%d checks, all ok\n", d.total)
 		return nil
 	case err != nil:
@@ -122,7 +126,7 @@ func (d *doctor) commands() error {
 }
 
 func (d *doctor) badLine() error {
-	_, _, err := d.client.exchange(d.ctx, "a line of text", func(uint64) ([]byte, *uint64, error) {
+	_, err := d.client.exchange(d.ctx, "a line of text", func(uint64) ([]byte, *uint64, error) {
 		return []byte("this is not JSON"), nil, nil
 	})
 	return d.wantRefused("bad line", err, "a line that is not JSON", `answer it with "id":null, "ok":false and "code":"bad-request"`)
@@ -130,7 +134,7 @@ func (d *doctor) badLine() error {
 
 // badParams sends a command with parameters that must be refused.
 func (d *doctor) badParams(cmd Command, params string) error {
-	_, _, err := d.client.exchange(d.ctx, string(cmd), func(id uint64) ([]byte, *uint64, error) {
+	_, err := d.client.exchange(d.ctx, string(cmd), func(id uint64) ([]byte, *uint64, error) {
 		return fmt.Appendf(nil, `{"id":%d,"cmd":%q%s}`, id, cmd, params), &id, nil
 	})
 	if errors.Is(err, ErrUnsupported) && cmd != CmdStart && cmd != CmdStop && cmd != CmdStatus {
@@ -155,7 +159,7 @@ func (d *doctor) wantRefused(check string, err error, what, mend string) error {
 // was an ok of the right form; a refusal is returned for the caller to judge.
 func (d *doctor) ask(req Request, result any) (refusal *Refusal, seen bool, err error) {
 	name := string(req.Cmd)
-	_, line, err := d.client.call(d.ctx, req)
+	line, err := d.client.call(d.ctx, req)
 	if errors.As(err, &refusal) {
 		if refusal.Code == CodeUnknownCommand {
 			return nil, false, d.fail(name, err.Error(), `"unknown-command" is for names beyond the eight; use "unsupported"`, nil)

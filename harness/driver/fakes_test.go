@@ -170,12 +170,16 @@ func fakeDriver(fault string) {
 	in.Buffer(nil, MaxLine+1)
 	for in.Scan() {
 		var q Request
-		if err := json.Unmarshal(in.Bytes(), &q); err != nil || q.ID == 0 {
-			if fault == "bad-line-ok" {
-				say(nil, map[string]any{"ok": true})
-			} else {
-				say(nil, refuse(CodeBadRequest, "no JSON"))
-			}
+		err := json.Unmarshal(in.Bytes(), &q)
+		switch {
+		case q.ID == 0 && fault == "bad-line-ok":
+			say(nil, map[string]any{"ok": true})
+			continue
+		case q.ID == 0:
+			say(nil, refuse(CodeBadRequest, "no JSON"))
+			continue
+		case err != nil:
+			say(q.ID, refuse(CodeBadRequest, err.Error()))
 			continue
 		}
 		if q.Cmd == CmdStatus && misbehave(fault, q) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os/exec"
-	"runtime"
 	"testing"
 	"time"
 
@@ -75,27 +73,6 @@ func TestCloseSweepsTheGroup(t *testing.T) {
 	if err := client.Close(); err != nil {
 		t.Fatal(err)
 	}
-	gone()
-}
-
-// A suite that dies takes its drivers along, even those that do not look at
-// the end of their input.
-func TestDriverEndsWithTheSuite(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Log("no parent death signal on this system: nothing is promised")
-		return
-	}
-	address, born, gone := lifeline(t)
-	argv, err := Split(self("suite"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append(cmd.Environ(), "HOLD_LINE="+address)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	born()
 	gone()
 }
 

@@ -78,20 +78,21 @@ func check(def string, line []byte) []string {
 	case !errors.As(err, &invalid):
 		return []string{err.Error()}
 	}
-	return faults(nil, invalid.BasicOutput())
+	return faults(nil, invalid)
 }
 
-// faults flattens the validator's output, keeping what names a cause.
-func faults(list []string, unit *jsonschema.OutputUnit) []string {
-	if unit.Error != nil && len(unit.Errors) == 0 {
-		where := strings.ReplaceAll(strings.TrimPrefix(unit.InstanceLocation, "/"), "/", ".")
-		if where != "" {
-			where += ": "
-		}
-		list = append(list, where+strings.ReplaceAll(unit.Error.String(), "\n", " "))
+// faults collects the causes at the bottom: they name the place and the value.
+// The library's own flat output replaces some of them with their parents.
+func faults(list []string, e *jsonschema.ValidationError) []string {
+	for _, cause := range e.Causes {
+		list = faults(list, cause)
 	}
-	for i := range unit.Errors {
-		list = faults(list, &unit.Errors[i])
+	if len(e.Causes) > 0 {
+		return list
 	}
-	return list
+	where := strings.Join(e.InstanceLocation, ".")
+	if where != "" {
+		where += ": "
+	}
+	return append(list, where+strings.ReplaceAll(e.BasicOutput().Error.String(), "\n", " "))
 }

@@ -95,7 +95,7 @@ func TestTemplatesRefuse(t *testing.T) {
 			}
 			defer client.Close()
 			raw := func(line string) error {
-				_, _, err := client.exchange(longContext(t), line, func(id uint64) ([]byte, *uint64, error) {
+				_, err := client.exchange(longContext(t), line, func(id uint64) ([]byte, *uint64, error) {
 					if !strings.Contains(line, "ID") {
 						return []byte(line), nil, nil
 					}

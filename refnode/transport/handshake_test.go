@@ -200,6 +200,30 @@ func TestMutantsStayOpen(t *testing.T) {
 	}
 }
 
+func TestMutantInitiatorStaysOpen(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	near, far := net.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Initiate(ctx, near, testID(serverKey), Options{
+			Key:   testKey(clientKey),
+			Rules: rule.Without(ruleInitiator),
+		})
+		ended <- err
+	}()
+	if _, err := io.ReadFull(far, make([]byte, 50)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, far, make([]byte, 50)) // 00 is no first byte of a point
+	put(t, far, []byte("is anybody there"))
+	cancel()
+	if n, err := far.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatalf("read %d bytes, %v", n, err)
+	}
+	wantClass(t, <-ended, Act2BadPubkey)
+}
+
 func TestMutantSpeaksAfterFailure(t *testing.T) {
 	near, far := net.Pipe()
 	done := respond(t.Context(), far, without(ruleSilent))

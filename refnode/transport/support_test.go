@@ -102,11 +102,12 @@ func connected(t *testing.T, o Options) (bareClient, *Conn) {
 	return bareClient{m, near}, got.conn
 }
 
-// firstAct returns a correct act one for the responder of the tests.
+// firstAct returns a correct act one for the responder of the tests, the one
+// of BOLT 8 appendix A.
 func firstAct(t *testing.T) []byte {
 	t.Helper()
-	m, err := NewInitiator(testKey(clientKey), testID(serverKey), nil,
-		rule.Set{})
+	m, err := NewInitiator(testKey(clientKey), testID(serverKey),
+		testKey(0x12), rule.Set{})
 	if err != nil {
 		t.Fatal(err)
 	}

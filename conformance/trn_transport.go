@@ -1,0 +1,237 @@
+package conformance
+
+import (
+	"slices"
+	"time"
+
+	"superscalar/harness"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Section 2.1, transport.
+func transportCases() []harness.Case {
+	cases := []harness.Case{
+		{
+			Name:    "trn/transport/act-one-incomplete",
+			Summary: "A responder sends nothing before it has all of act one.",
+			Rules:   []rule.ID{rule.TRN004},
+			Body: func(p *harness.Play) {
+				p.Connect()
+				r := p.DialRaw()
+				defer r.Close()
+				r.Write(r.Start()[:49])
+				r.CloseWrite()
+				r.SilentlyClosed(rule.TRN004, "act one without its last byte")
+				p.Connect()
+			},
+		},
+		{
+			Name:    "trn/transport/key-rotation",
+			Summary: "Six hundred messages in each direction cross one key rotation.",
+			Rules:   []rule.ID{rule.TRN007},
+			Body:    keyRotation,
+		},
+		{
+			Name:    "trn/transport/silent-sockets",
+			Summary: "Sixty sockets that say nothing do not keep an honest peer out.",
+			Rules:   []rule.ID{rule.TRN009},
+			Profile: harness.Extended,
+			Body: func(p *harness.Play) {
+				p.Connect()
+				for range 60 {
+					r := p.DialRaw()
+					defer r.Close()
+				}
+				p.Step("60 silent sockets are open")
+				c, err := p.TryDial(1)
+				if err != nil {
+					p.Fail(rule.TRN009, "an honest handshake did not complete", "handshake complete", err.Error())
+					return
+				}
+				c.Exchange()
+			},
+		},
+		{
+			Name:    "trn/transport/idle-handshake",
+			Summary: "A connection that stops in the handshake, or before init, is closed after 30 seconds.",
+			Rules:   []rule.ID{rule.TRN010},
+			Profile: harness.Extended,
+			Slow:    true,
+			Body:    idleHandshake,
+		},
+		{
+			Name:    "trn/transport/second-connection",
+			Summary: "A second connection with one node id replaces the first.",
+			Rules:   []rule.ID{rule.TRN011},
+			Body: func(p *harness.Play) {
+				first := p.Connect()
+				second := p.DialAs(0)
+				second.Exchange()
+				p.Step("a second connection with the same node id is up")
+				if end := first.ReadToEnd(); end == harness.Hung {
+					p.Fail(rule.TRN011, "the older connection stays open", "closed", string(end))
+				}
+				second.Control()
+			},
+		},
+	}
+	cases = append(cases, badActCases()...)
+	return append(cases, badFrameCases()...)
+}
+
+// keyRotation sends more messages than one key may encrypt, in both
+// directions, and wants an answer to each.
+func keyRotation(p *harness.Play) {
+	const messages = 600 // a key is good for 500
+	c := p.Connect()
+	for range messages {
+		c.Send(&wire.Ping{NumPongBytes: 2})
+	}
+	p.Step("%d pings sent", messages)
+	for i := range messages {
+		m, ok := harness.Await[*wire.Pong](c, rule.TRN007, "a pong for every ping")
+		if !ok {
+			return
+		}
+		if len(m.Ignored) != 2 {
+			p.Fail(rule.TRN007, "a pong of the wrong length", "2 bytes", string(rune('0'+i%10)))
+			return
+		}
+	}
+	c.Control()
+}
+
+// idleHandshake leaves one connection after act two and one before init.
+func idleHandshake(p *harness.Play) {
+	p.Connect()
+	inHandshake := p.DialRaw()
+	defer inHandshake.Close()
+	inHandshake.Write(inHandshake.Start())
+	inHandshake.ActThree() // read act two, keep act three
+	beforeInit := p.Dial()
+	beforeInit.ReadInit()
+	p.Step("31 seconds after both connections were opened")
+	p.Pass(31 * time.Second)
+	inHandshake.Closes(rule.TRN010, "no act three for 31 seconds")
+	if end := beforeInit.ReadToEnd(); end == harness.Hung {
+		p.Fail(rule.TRN010, "no init for 31 seconds: the connection stays open", "closed", string(end))
+	}
+	p.Connect()
+}
+
+// A bad act, given the right one.
+type badAct struct {
+	name, what string
+	rule       rule.ID
+	spoil      func(act []byte) []byte
+}
+
+func flip(i int) func([]byte) []byte {
+	return func(act []byte) []byte {
+		act = slices.Clone(act)
+		act[(i+len(act))%len(act)] ^= 0x01
+		return act
+	}
+}
+
+// set replaces one byte; the key's first byte 4 is a form that is not allowed
+// in compressed points.
+func set(i int, b byte) func([]byte) []byte {
+	return func(act []byte) []byte {
+		act = slices.Clone(act)
+		act[i] = b
+		return act
+	}
+}
+
+func badActCases() []harness.Case {
+	var cases []harness.Case
+	for _, b := range []badAct{
+		{"act-one-bad-version", "act one of version 1", rule.TRN001, set(0, 1)},
+		{"act-one-bad-key", "act one with a key that is no compressed point", rule.TRN002, set(1, 4)},
+		{"act-one-bad-tag", "act one with a wrong tag", rule.TRN003, flip(-1)},
+	} {
+		cases = append(cases, harness.Case{
+			Name: "trn/transport/" + b.name, Summary: "A responder silently refuses " + b.what + ".", Rules: []rule.ID{b.rule},
+			Body: func(p *harness.Play) {
+				p.Connect()
+				r := p.DialRaw()
+				defer r.Close()
+				r.Write(b.spoil(r.Start()))
+				r.SilentlyClosed(b.rule, b.what)
+				p.Connect()
+			},
+		})
+	}
+	for _, b := range []badAct{
+		{"act-three-bad-version", "act three of version 1", rule.TRN001, set(0, 1)},
+		{"act-three-bad-ciphertext", "act three whose node id does not authenticate", rule.TRN003, flip(20)},
+		{"act-three-bad-tag", "act three with a wrong tag", rule.TRN003, flip(-1)},
+	} {
+		cases = append(cases, harness.Case{
+			Name: "trn/transport/" + b.name, Summary: "A responder silently refuses " + b.what + ".", Rules: []rule.ID{b.rule},
+			Body: func(p *harness.Play) {
+				p.Connect()
+				r := p.DialRaw()
+				defer r.Close()
+				r.Write(r.Start())
+				r.Write(b.spoil(r.ActThree()))
+				r.SilentlyClosed(b.rule, b.what)
+				p.Connect()
+			},
+		})
+	}
+	for _, b := range []badAct{
+		{"act-two-bad-version", "act two of version 1", rule.TRN005, set(0, 1)},
+		{"act-two-bad-key", "act two with a key that is no compressed point", rule.TRN005, set(1, 4)},
+		{"act-two-bad-tag", "act two with a wrong tag", rule.TRN005, flip(-1)},
+	} {
+		cases = append(cases, harness.Case{
+			Name: "trn/transport/" + b.name, Summary: "An initiator refuses " + b.what + " without act three.", Rules: []rule.ID{b.rule},
+			Tier: harness.Driver,
+			Body: func(p *harness.Play) {
+				in := p.Listen()
+				defer in.Close()
+				in.Accept().Exchange()
+				r, act2 := in.AcceptRaw()
+				defer r.Close()
+				r.Write(b.spoil(act2))
+				r.SilentlyClosed(b.rule, b.what)
+				in.Accept().Exchange()
+			},
+		})
+	}
+	return cases
+}
+
+// badFrameCases break one frame after a good handshake.
+func badFrameCases() []harness.Case {
+	var cases []harness.Case
+	for _, b := range []struct {
+		name, what string
+		at         int // byte of the frame that is flipped
+	}{
+		{"bad-length-tag", "a length prefix that does not authenticate", 17},
+		{"bad-message-tag", "a message that does not authenticate", -1},
+	} {
+		cases = append(cases, harness.Case{
+			Name: "trn/transport/" + b.name, Summary: "A node closes the connection on " + b.what + ".", Rules: []rule.ID{rule.TRN006},
+			Body: func(p *harness.Play) {
+				p.Connect()
+				r := p.DialRaw()
+				defer r.Close()
+				r.Write(r.Start())
+				r.Write(r.ActThree())
+				frame, err := r.Machine.EncryptMessage([]byte{0, 18, 0, 4, 0, 0})
+				if err != nil {
+					panic(err)
+				}
+				r.Write(flip(b.at)(frame))
+				r.Closes(rule.TRN006, b.what)
+				p.Connect()
+			},
+		})
+	}
+	return cases
+}

@@ -1,0 +1,90 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"superscalar/refnode/transport"
+)
+
+// Target is an implementation under test.
+type Target interface {
+	// Kind names it in reports: "refnode", "wire", "exec", "lnd", "null:echo".
+	Kind() string
+	// Tier is the highest tier it can be tested in.
+	Tier() Tier
+	// Roles are the roles it can play.
+	Roles() []Role
+	// Acquire gives a running node in a role. seed is that of the case: a
+	// target that starts a fresh node per case derives everything from it.
+	Acquire(ctx context.Context, role Role, seed [32]byte) (Node, error)
+	// Release takes the node back after the case.
+	Release(Node)
+	// Close ends everything the target started.
+	Close() error
+}
+
+// Node is a node under test. It may also be a Dialer, Seller or Clocked.
+type Node interface {
+	Address() transport.Address
+	Version() string // as it names itself, or ""
+}
+
+// Dialer is a node that can be told to dial a peer (tier driver).
+type Dialer interface {
+	Connect(ctx context.Context, to transport.Address) error
+}
+
+// Seller is a node that can be told to move liquidity (tier driver). For an
+// LSP that is to open a channel inside a factory to the peer.
+type Seller interface {
+	Buy(ctx context.Context, peer transport.NodeID, amountSat uint64) error
+}
+
+// Clocked is a node whose clock the suite sets, so that rules about seconds
+// are tested without waiting.
+type Clocked interface {
+	Advance(time.Duration)
+}
+
+// ErrUnreachable wraps the failure to reach a target at all.
+var ErrUnreachable = errors.New("target unreachable")
+
+// tierIncludes reports whether tier have includes tier need.
+func tierIncludes(have, need Tier) bool {
+	order := []Tier{Wire, Driver, Chain}
+	return slices.Index(order, need) <= slices.Index(order, have)
+}
+
+// remote is a target that is running already: NODEID@HOST:PORT.
+type remote struct {
+	addr transport.Address
+	role Role
+}
+
+// NewRemote returns the target at addr, which plays role. Only tier wire can
+// be tested: nobody can tell it to do anything.
+func NewRemote(addr transport.Address, role Role) Target { return &remote{addr, role} }
+
+func (t *remote) Kind() string                                          { return "wire" }
+func (t *remote) Tier() Tier                                            { return Wire }
+func (t *remote) Roles() []Role                                         { return []Role{t.role} }
+func (t *remote) Acquire(context.Context, Role, [32]byte) (Node, error) { return t, nil }
+func (t *remote) Release(Node)                                          {}
+func (t *remote) Close() error                                          { return nil }
+func (t *remote) Address() transport.Address                            { return t.addr }
+func (t *remote) Version() string                                       { return "" }
+
+// Reach makes sure that a target is there before a run: a connection refused
+// or a wrong node id is the operator's mistake, and hundreds of failed cases
+// are no way to say so. It decides no case.
+func Reach(ctx context.Context, addr transport.Address, seed [32]byte) error {
+	c, err := transport.Dial(ctx, addr, transport.Options{Key: deriveKey(seed, "reach")})
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnreachable, addr, err)
+	}
+	return c.Close()
+}

@@ -1,0 +1,175 @@
+package vectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"superscalar/wire/rule"
+)
+
+// Load reads all embedded files, sorted by path. It fails on anything it does
+// not understand: see the package comment.
+func Load() ([]File, error) { return LoadFS(files) }
+
+// LoadFS is Load for another copy of the files.
+func LoadFS(from fs.FS) ([]File, error) {
+	var out []File
+	seen := map[string]string{}
+	for _, area := range []string{"pcf", "trn"} {
+		paths, err := fs.Glob(from, area+"/*.json")
+		if err != nil || len(paths) == 0 {
+			return nil, fmt.Errorf("vectors of area %s: no files (%v)", area, err)
+		}
+		for _, p := range paths {
+			b, err := fs.ReadFile(from, p)
+			if err != nil {
+				return nil, fmt.Errorf("vectors: %w", err)
+			}
+			f, err := parse(p, b)
+			if err != nil {
+				return nil, fmt.Errorf("vectors: %s: %w", p, err)
+			}
+			if err := f.check(seen); err != nil {
+				return nil, fmt.Errorf("vectors: %s: %w", p, err)
+			}
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// parse reads one file.
+func parse(p string, b []byte) (File, error) {
+	var raw struct {
+		File
+		Vectors []json.RawMessage `json:"vectors"`
+	}
+	if err := strict(b, &raw); err != nil {
+		return File{}, err
+	}
+	f := raw.File
+	f.Path = p
+	for i, r := range raw.Vectors {
+		v := blank(f.Kind)
+		if v == nil {
+			return File{}, fmt.Errorf("unknown kind %q", f.Kind)
+		}
+		if err := strict(r, v); err != nil {
+			return File{}, fmt.Errorf("vector %d: %w", i, err)
+		}
+		f.Vectors = append(f.Vectors, v)
+	}
+	return f, nil
+}
+
+func strict(b []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("something follows the JSON value")
+	}
+	return nil
+}
+
+// blank returns a new vector of a kind, nil when there is no such kind.
+func blank(kind string) Vector {
+	switch kind {
+	case "handshake":
+		return &Handshake{}
+	case "transport":
+		return &Transport{}
+	case "bigsize":
+		return &BigSize{}
+	case "tlv":
+		return &TLV{}
+	case "signed":
+		return &Signed{}
+	case "message":
+		return &Message{}
+	case "payload":
+		return &Payload{}
+	case "protocol_id":
+		return &ProtocolID{}
+	case "open_decision":
+		return &OpenDecision{}
+	}
+	return nil
+}
+
+// check checks what a file says about itself and its vectors; seen maps the
+// names met so far to their file.
+func (f File) check(seen map[string]string) error {
+	if want := strings.ToLower(f.Area) + "/" + f.Kind + ".json"; f.Path != want {
+		return fmt.Errorf("area %s and kind %s belong into %s", f.Area, f.Kind, want)
+	}
+	if f.Schema != Version || f.License != License || f.Source == "" || f.Comment == "" {
+		return fmt.Errorf("the header wants schema %d, license %s, a source and a comment", Version, License)
+	}
+	for _, v := range f.Vectors {
+		h := v.About()
+		if other, twice := seen[h.Name]; twice || h.Name == "" {
+			return fmt.Errorf("name %q is empty or stands in %s already", h.Name, other)
+		}
+		seen[h.Name] = path.Base(f.Path)
+		if err := checkRules(v); err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+		if err := checkNames(v); err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkRules(v Vector) error {
+	ids := v.About().Rules
+	if len(ids) == 0 {
+		return fmt.Errorf("names no rule")
+	}
+	for i, id := range ids {
+		if _, known := rule.Embedded().Lookup(id); !known {
+			return fmt.Errorf("rule %s is not in SPEC.md", id)
+		}
+		for _, other := range ids[:i] {
+			if other == id {
+				return fmt.Errorf("rule %s is named twice", id)
+			}
+		}
+	}
+	if e := v.Fails(); e != nil {
+		for _, id := range ids {
+			if id == e.Rule {
+				return nil
+			}
+		}
+		return fmt.Errorf("the error's rule %s is not among the rules", e.Rule)
+	}
+	return nil
+}
+
+// checkNames refuses fields and records that no layout knows.
+func checkNames(v Vector) error {
+	switch v := v.(type) {
+	case *Message:
+		l, ok := LayoutOf(v.Message)
+		if !ok {
+			return fmt.Errorf("unknown message %q", v.Message)
+		}
+		return l.checkNames(v.Decoded)
+	case *TLV:
+		l := Namespaces[0]
+		if v.Namespace == Namespaces[1].Name {
+			l = Namespaces[1]
+		}
+		return l.checkNames(v.Decoded)
+	}
+	return nil
+}

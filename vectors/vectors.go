@@ -1,0 +1,91 @@
+// Package vectors holds the test vectors of SPEC.md as data: JSON files, one
+// per area and kind, with a JSON Schema per kind, all embedded.
+//
+// It promises that Load refuses whatever it does not fully understand (an
+// unknown key, a rule that is not in SPEC.md, a name used twice), that every
+// bad vector has exactly one fault, and that a vector is either good, with its
+// outputs, or bad, with an error; there is no third kind. Areas TRN and PCF
+// (sections 2 and 3 of SPEC.md) are complete.
+//
+// It computes nothing. vectors/gen writes the files and checks them against
+// the reference implementation; .ci/recompute checks them with libraries that
+// share no code with it.
+package vectors
+
+import (
+	"embed"
+	"io/fs"
+
+	"superscalar/wire/rule"
+)
+
+// Version is the version of the file format, the "schema" of every file.
+const Version = 1
+
+// License is the SPDX identifier of the files.
+const License = "CC0-1.0"
+
+//go:embed trn/*.json pcf/*.json schema/*.json LICENSE
+var files embed.FS
+
+// FS returns the files as they are shipped: trn/, pcf/, schema/ and LICENSE.
+func FS() fs.FS { return files }
+
+// Schema returns the JSON Schema (2020-12) of one kind. The error wraps
+// fs.ErrNotExist when there is no such kind.
+func Schema(kind string) ([]byte, error) { return files.ReadFile("schema/" + kind + ".json") }
+
+// File is one file of vectors.
+type File struct {
+	Path    string   `json:"-"`       // "trn/bigsize.json"
+	Schema  int      `json:"schema"`  // Version
+	Area    string   `json:"area"`    // "TRN" or "PCF"
+	Kind    string   `json:"kind"`    // the schema is schema/KIND.json
+	Source  string   `json:"source"`  // where the figures come from
+	License string   `json:"license"` // License
+	Comment string   `json:"comment"` // how to run the vectors
+	Vectors []Vector `json:"vectors"` // all of the type that belongs to Kind
+}
+
+// Vector is a pointer to one of the vector types of this package.
+type Vector interface {
+	// About returns the name and the rules.
+	About() Head
+	// Fails returns the error a bad vector asks for, nil for a good one.
+	Fails() *Failure
+}
+
+// Head is what every vector begins with.
+type Head struct {
+	Name    string    `json:"name"` // unique among all files
+	Comment string    `json:"comment,omitempty"`
+	Rules   []rule.ID `json:"rules"` // requirements it decides, at least one
+}
+
+// About implements Vector.
+func (h Head) About() Head { return h }
+
+// Outcome is what every vector ends with.
+type Outcome struct {
+	Error *Failure `json:"error,omitempty"` // nil in a good vector
+}
+
+// Fails implements Vector.
+func (o Outcome) Fails() *Failure { return o.Error }
+
+// Failure is the one fault of a bad vector.
+type Failure struct {
+	// Kind is the class: of wire.Kind for what is read, of BOLT 8 appendix A
+	// for acts, "bad-mac" or "truncated" for frames, "refused" for decisions.
+	Kind string `json:"kind"`
+	// Field is the name of the field or record at fault.
+	Field string `json:"field"`
+	// Offset is the byte where the field begins, counted from the start of
+	// the input (for acts: of the act); nil where nothing stands, as for a
+	// missing record or a bigsize that ends early.
+	Offset *int `json:"offset,omitempty"`
+	// Rule is the requirement that asks for the failure.
+	Rule rule.ID `json:"rule"`
+	// Guilty is who caused it: "sender", "initiator" or "responder".
+	Guilty string `json:"guilty"`
+}
