@@ -3,57 +3,95 @@ package harness
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
 	"superscalar/harness/report"
 )
 
+// ErrExpectation is wrapped by every fault that ParseExpectations finds.
+var ErrExpectation = errors.New("list of expected failures")
+
 // Expectation declares beforehand that a case fails against a target, for a
 // reason, until a day. A declared failure that does not happen, happens for
 // another reason, or is past its day, fails the run.
 type Expectation struct {
-	Case    string `json:"case"`    // name without the role
-	Rule    string `json:"rule"`    // requirement every failure has to name
-	Reason  string `json:"reason"`  // part of every failure's text
-	Issue   string `json:"issue"`   // where it is reported
-	Expires string `json:"expires"` // YYYY-MM-DD, last day it holds
+	Case    string `json:"case"`    // name of the case, without the role
+	Rule    string `json:"rule"`    // requirement that every failure names, like TRN-001
+	Reason  string `json:"reason"`  // text that every failure contains
+	Issue   string `json:"issue"`   // https link to the report
+	Expires string `json:"expires"` // last day it counts, YYYY-MM-DD, UTC
 }
 
-// ReadExpectations reads a JSON list of expectations, strictly, and drops
-// none: those past today stay in the list and are reported as expired.
-func ReadExpectations(r io.Reader, today time.Time) ([]Expectation, error) {
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
+// Expired reports whether the last day of e has passed at now. An Expires that
+// is no date counts as passed; Expectations never returns one.
+func (e Expectation) Expired(now time.Time) bool {
+	last, err := time.Parse(time.DateOnly, e.Expires)
+	return err != nil || !now.Before(last.AddDate(0, 0, 1))
+}
+
+// ParseExpectations reads a JSON list, strictly: no unknown or missing field,
+// no two entries for one case and rule.
+func ParseExpectations(data []byte) ([]Expectation, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var list []Expectation
+	if err := dec.Decode(&list); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrExpectation, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	var out []Expectation
-	if err := d.Decode(&out); err != nil {
-		return nil, fmt.Errorf("expected failures: %w", err)
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: something follows the list", ErrExpectation)
 	}
-	for _, e := range out {
-		day, err := time.Parse(time.DateOnly, e.Expires)
-		switch {
-		case e.Case == "" || e.Rule == "" || e.Reason == "" || e.Issue == "":
-			return nil, fmt.Errorf("expected failures: %q needs case, rule, reason and issue", e.Case)
-		case err != nil:
-			return nil, fmt.Errorf("expected failures: %s: expires %q is not YYYY-MM-DD", e.Case, e.Expires)
-		case today.After(day.AddDate(0, 0, 1)):
-			return nil, fmt.Errorf("expected failures: %s expired on %s: see %s and remove it or renew it", e.Case, e.Expires, e.Issue)
+	if list == nil {
+		return nil, fmt.Errorf("%w: null instead of a list", ErrExpectation)
+	}
+	type key struct{ name, rule string }
+	seen := make(map[key]bool)
+	for i, e := range list {
+		if err := e.check(); err != nil {
+			return nil, fmt.Errorf("%w: entry %d: %w", ErrExpectation, i, err)
 		}
+		k := key{e.Case, e.Rule}
+		if seen[k] {
+			return nil, fmt.Errorf("%w: entry %d: second one for %s and %s", ErrExpectation, i, e.Case, e.Rule)
+		}
+		seen[k] = true
 	}
-	return out, nil
+	return list, nil
+}
+
+var ruleID = regexp.MustCompile(`^[A-Z]{3}-[0-9]{3}$`)
+
+// check names the first field that is missing or malformed.
+func (e Expectation) check() error {
+	if e.Case == "" {
+		return errors.New("no case")
+	}
+	if !ruleID.MatchString(e.Rule) {
+		return fmt.Errorf("rule %q is no rule id", e.Rule)
+	}
+	if e.Reason == "" {
+		return errors.New("no reason")
+	}
+	if u, err := url.Parse(e.Issue); err != nil || u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("issue %q is no https link", e.Issue)
+	}
+	if _, err := time.Parse(time.DateOnly, e.Expires); err != nil {
+		return fmt.Errorf("expires %q is no YYYY-MM-DD date", e.Expires)
+	}
+	return nil
 }
 
 // applyExpectation turns a declared failure into an expected one, and a pass
 // that was declared a failure into an unexpected pass.
 func (r *Runner) applyExpectation(c *report.Case) {
 	for _, e := range r.Opts.Expect {
-		if e.Case+"/"+c.Role != c.Name {
+		if e.Case+"/"+c.Role != c.Name || e.Expired(r.Opts.Today) {
 			continue
 		}
 		switch {

@@ -87,10 +87,7 @@ func (c *Peer) next(until time.Time) (raw []byte, ok bool) {
 
 // handle answers what any peer has to answer, and notes what is noted once.
 func (c *Peer) handle(raw []byte) wire.Message {
-	m, err := c.play.Codec.Decode(raw)
-	if err != nil {
-		return nil
-	}
+	m := c.decode(raw)
 	switch m := m.(type) {
 	case *wire.Ping:
 		if m.NumPongBytes <= wire.MaxPongBytes && !c.sentPing(raw) {
@@ -106,6 +103,14 @@ func (c *Peer) handle(raw []byte) wire.Message {
 		}
 	}
 	return m
+}
+
+// decode decodes a message, or returns nil.
+func (c *Peer) decode(raw []byte) wire.Message {
+	if m, err := c.play.Codec.Decode(raw); err == nil {
+		return m
+	}
+	return nil
 }
 
 // sentPing reports whether raw is a ping of ours coming back. Answering it
@@ -149,9 +154,9 @@ func Find[M wire.Message](r Reaction) (m M, ok bool) {
 // order about what was sent before has happened by then.
 func (c *Peer) Fence() Reaction { return c.react([]Outcome{Ignored, Warned, Errored}) }
 
-// react fences. A reaction that no wanted outcome allows gets until the
-// deadline to become one that is: some nodes answer from another thread, after
-// the pong.
+// react fences. A reaction that no wanted outcome allows gets some time to
+// become one that is (Options.Settle): some nodes answer from another thread,
+// after the pong.
 func (c *Peer) react(want []Outcome) Reaction {
 	var r Reaction
 	var warned, errored bool
@@ -162,6 +167,9 @@ func (c *Peer) react(want []Outcome) Reaction {
 		if r.fenced && slices.Contains(want, r.Outcome) {
 			return r
 		}
+		if r.fenced && c.play.settle == 0 {
+			return r
+		}
 		raw, ok := c.next(until)
 		if !ok {
 			r.Outcome = outcomeOf(warned, errored, c.ended != "", r.fenced)
@@ -170,6 +178,7 @@ func (c *Peer) react(want []Outcome) Reaction {
 		m := c.handle(raw)
 		if p, isPong := m.(*wire.Pong); isPong && len(p.Ignored) == length && !r.fenced {
 			r.fenced = true
+			until = c.play.settleBy()
 			continue
 		}
 		r.Messages, r.Raw = append(r.Messages, m), append(r.Raw, raw)
@@ -365,11 +374,18 @@ func (c *Peer) After() {
 // requirement id when the target closes or the deadline passes before.
 func Await[M wire.Message](c *Peer, id rule.ID, what string) (m M, ok bool) {
 	until := c.play.deadlineAt()
+	length := -1
+	if _, isPong := any(m).(*wire.Pong); c.play.settle == 0 && !isPong {
+		length = c.ping() // it comes before this pong, or not at all
+	}
 	var seen []string
-	for {
+	for received := "hung"; ; {
 		raw, more := c.next(until)
+		p, isPong := c.decode(raw).(*wire.Pong)
+		if more && isPong && len(p.Ignored) == length {
+			received, more = "ignored", false
+		}
 		if !more {
-			received := "hung"
 			if c.ended != "" {
 				received = c.ended
 			}

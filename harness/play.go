@@ -30,6 +30,7 @@ type Play struct {
 	ctx      context.Context
 	seed     [32]byte
 	deadline time.Duration
+	settle   time.Duration
 	peers    []*Peer
 	frames   []report.Frame
 	digest   []byte // what the suite sent
@@ -124,6 +125,9 @@ func (p *Play) event(format string, args ...any) {
 
 // deadlineAt is when the target is called hung.
 func (p *Play) deadlineAt() time.Time { return time.Now().Add(p.deadline) }
+
+// settleBy is how long a reaction may come after the fence.
+func (p *Play) settleBy() time.Time { return time.Now().Add(p.settle) }
 
 // Deadline is how long the target has to react at all.
 func (p *Play) Deadline() time.Duration { return p.deadline }

@@ -22,7 +22,7 @@ type RefnodeOptions struct {
 	Envelope wire.MsgType // 0 for the normative one
 	// Rules and Tamper make it a mutant.
 	Rules  rule.Set
-	Tamper func() peer.Tamper // called per node, for those that count
+	Tamper func() peer.Tamper // called once per connection
 	// NoLoopback leaves the test protocol out.
 	NoLoopback bool
 }
@@ -55,12 +55,10 @@ func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, er
 		Envelope: t.opts.Envelope,
 		Loopback: !t.opts.NoLoopback,
 		Rules:    t.opts.Rules,
+		Tamper:   t.opts.Tamper,
 		Derive: func(label string) (*btcec.PrivateKey, error) {
 			return deriveKey(seed, label), nil
 		},
-	}
-	if t.opts.Tamper != nil {
-		cfg.Tamper = t.opts.Tamper()
 	}
 	var err error
 	r.Node, err = node.Start(cfg)

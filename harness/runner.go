@@ -30,8 +30,13 @@ type Options struct {
 	Slow     bool           // run slow cases against targets whose clock cannot be set
 	Seed     uint64
 	Deadline time.Duration // after which a target is called hung
+	// Settle is how long after the fence a target may still react: nodes that
+	// handle some messages in another thread answer after the pong. 0 for
+	// those known to answer in order, as the reference node.
+	Settle   time.Duration
 	Envelope wire.MsgType  // the suite's; 0 for the normative one
 	Expect   []Expectation // failures declared beforehand
+	Today    time.Time     // for the expiry of those
 	Command  string        // beginning of the replay command, "superscalar conform ..."
 }
 
@@ -146,7 +151,7 @@ func (r *Runner) play(ctx context.Context, inst Instance) *Play {
 	binary.BigEndian.PutUint64(base[:], r.Opts.Seed)
 	seed := derive(base, inst.Name())
 	return &Play{
-		Case: inst.Case, Role: inst.Role, ctx: ctx, seed: seed, deadline: r.Opts.Deadline,
+		Case: inst.Case, Role: inst.Role, ctx: ctx, seed: seed, deadline: r.Opts.Deadline, settle: r.Opts.Settle,
 		Codec: wire.Codec{Envelope: r.Opts.Envelope},
 		Rand:  rand.New(rand.NewChaCha8(derive(seed, "play"))),
 	}

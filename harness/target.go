@@ -75,8 +75,12 @@ func (t *remote) Roles() []Role                                         { return
 func (t *remote) Acquire(context.Context, Role, [32]byte) (Node, error) { return t, nil }
 func (t *remote) Release(Node)                                          {}
 func (t *remote) Close() error                                          { return nil }
-func (t *remote) Address() transport.Address                            { return t.addr }
-func (t *remote) Version() string                                       { return "" }
+
+// Prepare implements Preparer.
+func (t *remote) Prepare(ctx context.Context) error { return Reach(ctx, t.addr, [32]byte{1}) }
+
+func (t *remote) Address() transport.Address { return t.addr }
+func (t *remote) Version() string            { return "" }
 
 // Reach makes sure that a target is there before a run: a connection refused
 // or a wrong node id is the operator's mistake, and hundreds of failed cases

@@ -56,7 +56,8 @@ func LayoutOf(name string) (Layout, bool) {
 }
 
 // Read reads a message or stream after this layout, r standing behind type
-// and submessage id. The error is that of r.
+// and submessage id. It does not ask for required records: those who read a
+// message for its meaning do. The error is that of r.
 func (l Layout) Read(r *wire.Reader) (Decoded, error) {
 	var d Decoded
 	for _, f := range l.Fields {
@@ -112,8 +113,28 @@ func (f Field) read(r *wire.Reader) any {
 		return Hex(r.Bytes(f.Name, int(r.U16(f.Length))))
 	case "...*byte":
 		return Hex(r.Rest())
+	case "u16*signature":
+		n := int(r.U16(f.Length))
+		return readList(r, func(i int) bool { return i < n }, func() Hex {
+			s := r.Signature(f.Item)
+			return Hex(s[:])
+		})
+	case "...*32*byte":
+		return readList(r, func(int) bool { return r.Remaining() > 0 }, func() Hex {
+			h := r.Array32(f.Item)
+			return Hex(h[:])
+		})
 	}
 	return Hex(r.Bytes(f.Name, f.Size()))
+}
+
+// readList reads elements while more says so and r has not failed.
+func readList(r *wire.Reader, more func(i int) bool, one func() Hex) []Hex {
+	out := []Hex{}
+	for i := 0; r.Err() == nil && more(i); i++ {
+		out = append(out, one())
+	}
+	return out
 }
 
 // Size returns the bytes of a field of fixed size, 0 for any other.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"superscalar/wire/rule"
@@ -122,6 +123,9 @@ func (f File) check(seen map[string]string) error {
 		if err := checkRules(v); err != nil {
 			return fmt.Errorf("%s: %w", h.Name, err)
 		}
+		if err := checkOutputs(v); err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
 		if err := checkNames(v); err != nil {
 			return fmt.Errorf("%s: %w", h.Name, err)
 		}
@@ -138,19 +142,42 @@ func checkRules(v Vector) error {
 		if _, known := rule.Embedded().Lookup(id); !known {
 			return fmt.Errorf("rule %s is not in SPEC.md", id)
 		}
-		for _, other := range ids[:i] {
-			if other == id {
-				return fmt.Errorf("rule %s is named twice", id)
-			}
+		if slices.Contains(ids[:i], id) {
+			return fmt.Errorf("rule %s is named twice", id)
 		}
 	}
-	if e := v.Fails(); e != nil {
-		for _, id := range ids {
-			if id == e.Rule {
-				return nil
-			}
-		}
+	if e := v.Fails(); e != nil && !slices.Contains(ids, e.Rule) {
 		return fmt.Errorf("the error's rule %s is not among the rules", e.Rule)
+	}
+	return nil
+}
+
+// checkOutputs refuses a vector that is neither good, with its outputs, nor
+// bad, without them. The schemas say the rest.
+func checkOutputs(v Vector) error {
+	outputs := true
+	switch v := v.(type) {
+	case *Handshake:
+		outputs = v.ChainingKey != nil && v.SendingKey != nil && v.ReceivingKey != nil
+	case *BigSize:
+		outputs = v.Value != nil
+	case *Signed:
+		if outputs = v.Value != nil; !slices.Contains([]int{1, 2, 4, 8}, v.Width) {
+			return fmt.Errorf("no signed integer has %d bytes", v.Width)
+		}
+	case *Payload:
+		outputs = v.Type != nil
+	case *OpenDecision:
+		outputs = v.Decision == "accept"
+	case *Message:
+		if v.Error != nil {
+			outputs = len(v.Fields)+len(v.Records)+len(v.Unknown) > 0
+		}
+	default:
+		return nil
+	}
+	if bad := v.Fails() != nil; bad == outputs {
+		return fmt.Errorf("outputs and an error exclude each other, and one of them has to be there")
 	}
 	return nil
 }

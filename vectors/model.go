@@ -76,7 +76,7 @@ type TLV struct {
 	Op        string   `json:"op"`                  // "decode" or "encode"
 	Namespace string   `json:"namespace,omitempty"` // "n1", "n2" or "any": both; decode only
 	Input     []Record `json:"input,omitempty"`     // encode only: in any order
-	Bytes     Hex      `json:"bytes,omitempty"`     // absent in a bad encode
+	Bytes     Hex      `json:"bytes,omitzero"`      // absent in a bad encode
 	Decoded
 	Outcome
 }

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"errors"
-	"io"
 
 	"github.com/lightningnetwork/lnd/lnwire"
 
@@ -55,21 +53,76 @@ func (m *Base) msgType(Codec) MsgType { return m.Kind }
 func (m *Base) write(w *writer)       { w.bytes(m.Payload) }
 
 func (m *Base) read(r *Reader) {
-	m.Payload = r.Rest()
+	start := r.off
+	if layout, ok := baseLayouts[m.Kind]; ok {
+		layout(r)
+	}
+	if r.err != nil {
+		return
+	}
+	m.Payload = append([]byte{}, r.b[start:]...)
+	r.off = len(r.b)
 	if parsedBase[m.Kind] == "" {
 		return
 	}
-	whole := append([]byte{byte(m.Kind >> 8), byte(m.Kind)}, m.Payload...)
-	parsed, err := lnwire.ReadMessage(bytes.NewReader(whole), 0)
+	parsed, err := lnwire.ReadMessage(bytes.NewReader(r.b), 0)
 	if err != nil {
-		kind := BadValue
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			kind = Truncated
-		}
-		r.failAt(2, "payload", kind, rule.TRN022, err.Error())
+		r.failAt(start, "payload", BadValue, rule.TRN022, err.Error())
 		return
 	}
 	m.Parsed = parsed
+}
+
+// baseLayouts walk a base message as BOLT 2 lays it out: its fields, and the
+// records known at the features this project negotiates. lnwire would let
+// unknown even records pass (TRN-037) and does not say where it stopped.
+var baseLayouts = map[MsgType]func(*Reader){
+	34:  layout(fields{{"temporary_channel_id", 32}, {"funding_txid", 32}, {"funding_output_index", 2}, {"signature", 64}}),
+	35:  layout(fields{{"channel_id", 32}, {"signature", 64}}),
+	36:  layout(fields{{"channel_id", 32}, {"second_per_commitment_point", point}}, record(1, "short_channel_id", 8)),
+	38:  layout(fields{{"channel_id", 32}, {"scriptpubkey", blob}}),
+	39:  layout(fields{{"channel_id", 32}, {"fee_satoshis", 8}, {"signature", 64}}, record(1, "fee_range", 16)),
+	128: layout(fields{{"channel_id", 32}, {"id", 8}, {"amount_msat", 8}, {"payment_hash", 32}, {"cltv_expiry", 4}, {"onion_routing_packet", 1366}}, record(0, "path_key", point)),
+	130: layout(fields{{"channel_id", 32}, {"id", 8}, {"payment_preimage", 32}}),
+	131: layout(fields{{"channel_id", 32}, {"id", 8}, {"reason", blob}}),
+	133: layout(fields{{"channel_id", 32}, {"per_commitment_secret", 32}, {"next_per_commitment_point", point}}),
+	134: layout(fields{{"channel_id", 32}, {"feerate_per_kw", 4}}),
+	135: layout(fields{{"channel_id", 32}, {"id", 8}, {"sha256_of_onion", 32}, {"failure_code", 2}}),
+}
+
+// fields are names and sizes in bytes; two sizes stand for something else.
+type fields []struct {
+	name string
+	size int
+}
+
+const (
+	blob  = -1 // a u16 length and that many bytes
+	point = -2 // a compressed point
+)
+
+func layout(fs fields, known ...RecordType) func(*Reader) {
+	return func(r *Reader) {
+		for _, f := range fs {
+			r.field(f.name, f.size)
+		}
+		r.Stream(known...)
+	}
+}
+
+func (r *Reader) field(name string, size int) {
+	switch size {
+	case blob:
+		r.Bytes(name, int(r.U16("len")))
+	case point:
+		r.Point(name)
+	default:
+		r.Bytes(name, size)
+	}
+}
+
+func record(typ uint64, name string, size int) RecordType {
+	return RecordType{typ, name, func(v *Reader) { v.field(name, size) }}
 }
 
 // ChannelOf returns the channel that a message of type 32 to 255 is about,

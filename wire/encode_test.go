@@ -132,8 +132,14 @@ func TestChannelOf(t *testing.T) {
 		&wire.Base{Kind: 134, Payload: id[:31]},
 		&wire.Base{Kind: 258, Payload: id[:]},
 	}
-	for _, build := range samples {
+	for _, build := range ownSamples {
 		messages = append(messages, build().message)
+	}
+	for _, build := range baseSamples {
+		m := build().message
+		if got, ok := wire.ChannelOf(m); got != fill(0xe1) || !ok {
+			t.Errorf("%s: channel %s, %v", m.Name(), got, ok)
+		}
 	}
 	for i, m := range messages {
 		want, has := ids[m.Name()]

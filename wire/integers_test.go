@@ -10,6 +10,48 @@ import (
 	"superscalar/wire/rule"
 )
 
+// BigSize on both sides of every border: the values of BOLT 1, appendix A.
+func TestBigSizeBorders(t *testing.T) {
+	for _, c := range []struct {
+		name, bytes string
+		value       uint64
+		err         *wire.Error // none: the bytes are the value's
+	}{
+		{"zero", "00", 0, nil},
+		{"the most of one byte", "fc", 0xfc, nil},
+		{"the least of three", "fd00fd", 0xfd, nil},
+		{"one less than that", "fd00fc", 0, &wire.Error{Kind: wire.NotMinimal, Rule: rule.TRN031}},
+		{"the most of three", "fdffff", 0xffff, nil},
+		{"the least of five", "fe00010000", 0x10000, nil},
+		{"one less than that", "fe0000ffff", 0, &wire.Error{Kind: wire.NotMinimal, Rule: rule.TRN031}},
+		{"the most of five", "feffffffff", 0xffffffff, nil},
+		{"the least of nine", "ff0000000100000000", 0x100000000, nil},
+		{"one less than that", "ff00000000ffffffff", 0, &wire.Error{Kind: wire.NotMinimal, Rule: rule.TRN031}},
+		{"the most", "ffffffffffffffffff", 1<<64 - 1, nil},
+		{"nothing", "", 0, &wire.Error{Kind: wire.Truncated, Rule: rule.TRN032}},
+		{"three cut", "fd00", 0, &wire.Error{Kind: wire.Truncated, Rule: rule.TRN032}},
+		{"five cut", "feffff", 0, &wire.Error{Kind: wire.Truncated, Rule: rule.TRN032}},
+		{"nine cut", "ffffffffff", 0, &wire.Error{Kind: wire.Truncated, Rule: rule.TRN032}},
+		{"nothing behind fd", "fd", 0, &wire.Error{Kind: wire.Truncated, Rule: rule.TRN032}},
+	} {
+		t.Run(c.bytes+" "+c.name, func(t *testing.T) {
+			b := unhex(c.bytes)
+			v, n, err := wire.Codec{}.ReadBigSize(b)
+			if c.err != nil {
+				c.err.Message, c.err.Field = "bigsize", "value"
+				checkError(t, b, err, *c.err)
+				return
+			}
+			if err != nil || v != c.value || n != len(b) {
+				t.Errorf("read as %d in %d bytes, %v, want %d", v, n, err, c.value)
+			}
+			if got := (wire.Codec{}).AppendBigSize(nil, c.value); !bytes.Equal(got, b) {
+				t.Errorf("%d written as %x, want %x", c.value, got, b)
+			}
+		})
+	}
+}
+
 // Signed integers of every size come back as they were (TRN-041).
 func TestSignedRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -107,7 +107,9 @@ func bigSize(v uint64) []byte {
 }
 
 // be is v as a big-endian integer of n bytes.
-func be(v uint64, n int) []byte { return binary.BigEndian.AppendUint64(nil, v)[8-n:] }
+func be(v uint64, n int) []byte {
+	return binary.BigEndian.AppendUint64(make([]byte, max(0, n-8)), v)[max(0, 8-n):]
+}
 
 func fill(x byte) [32]byte { return [32]byte(bytes.Repeat([]byte{x}, 32)) }
 
@@ -153,7 +155,9 @@ func unknown(extra *wire.Stream, typ uint64, value string) record {
 }
 
 // samples are functions because a drop changes the message.
-var samples = []func() sample{
+var samples = append(ownSamples, baseSamples...)
+
+var ownSamples = []func() sample{
 	func() sample {
 		m := &wire.Warning{ChannelID: fill(0xa1), Data: []byte("no")}
 		return sample{m, be(1, 2), notice(), []record{odd(&m.Extra)}}
@@ -258,9 +262,15 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	for _, g := range generators {
-		// Messages that this package passes through have no fields.
+		// Messages that this package passes through have no fields; base
+		// messages follow.
 		if !seen[g.name] && g.name != "unknown" && g.name != "base" && g.name != "factory_message" {
 			t.Errorf("no sample of %s", g.name)
+		}
+	}
+	for _, kind := range parsedKinds {
+		if name := wire.EmptyOf(kind, 0).Name(); !seen[name] {
+			t.Errorf("no sample of %s", name)
 		}
 	}
 }

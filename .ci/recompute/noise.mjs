@@ -88,7 +88,7 @@ export class Handshake {
     const c = encrypt(this.temp, 0, this.h, none);
     this.mix(c);
     Object.assign(inner, { c: hex(c), h_c: hex(this.h) });
-    return join([0], e, c);
+    return join(Uint8Array.of(0), e, c);
   }
 
   act(n, b) {
@@ -116,7 +116,7 @@ export class Handshake {
     const t = encrypt(this.temp, 0, this.h, none);
     inner.t = hex(t);
     this.finish();
-    return join([0], c, t);
+    return join(Uint8Array.of(0), c, t);
   }
 
   actThree(b, inner) {

@@ -34,6 +34,10 @@ type conn struct {
 
 func (n *Node) newConn(tc *transport.Conn) *conn {
 	id := tc.RemoteID()
+	var tamper peer.Tamper
+	if n.cfg.Tamper != nil {
+		tamper = n.cfg.Tamper()
+	}
 	return &conn{node: n, id: id, tc: tc, machine: peer.New(peer.Config{
 		Codec:       wire.Codec{Envelope: n.cfg.Envelope, Rules: n.cfg.Rules},
 		Features:    peer.Features(),
@@ -41,7 +45,7 @@ func (n *Node) newConn(tc *transport.Conn) *conn {
 		Plugins:     n.plugins,
 		Keys:        n.channelKeys,
 		TemporaryID: n.temporaryID,
-		Tamper:      n.cfg.Tamper,
+		Tamper:      tamper,
 	}, wire.Point(id))}
 }
 

@@ -60,7 +60,7 @@ type Config struct {
 
 	// Rules and Tamper break one rule of a mutant. No command sets them.
 	Rules  rule.Set
-	Tamper peer.Tamper
+	Tamper func() peer.Tamper // called once per connection
 }
 
 // Node is a running reference node.

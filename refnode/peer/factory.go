@@ -68,8 +68,8 @@ func (m *Machine) piggyback(msg *wire.Piggyback) {
 		return
 	}
 	payload := msg.Payload
-	if !m.on(rule.PCF035) {
-		payload = payload[:len(payload)/2]
+	if !m.on(rule.PCF035) && len(payload) > 1 {
+		payload = payload[:len(payload)-1]
 	}
 	replies, err := p.Receive(m.peer, payload)
 	for _, reply := range replies {

@@ -24,13 +24,20 @@ type Config struct {
 	// Keys returns fresh keys for one channel; TemporaryID a fresh id.
 	Keys        func() (wire.ChannelKeys, error)
 	TemporaryID func() (wire.ChannelID, error)
-	// Tamper alters what is sent, in mutants. Nil in a node in use.
+	// Tamper is zero in a node in use.
 	Tamper Tamper
 }
 
-// Tamper rewrites outgoing messages. It exists for mutants: a rule about what
-// a node sends cannot be switched off like a check, it has to be broken.
-type Tamper func(wire.Message) []wire.Message
+// Tamper breaks a node on purpose. It exists for mutants: a rule about what a
+// node sends cannot be switched off like a check, and a node can also be
+// stricter than a rule allows. Both functions are optional.
+type Tamper struct {
+	// Out rewrites an outgoing message.
+	Out func(wire.Message) []wire.Message
+	// In looks at an incoming message before the machine does; false closes
+	// the connection without a word.
+	In func(raw []byte) bool
+}
 
 // Action is something the node has to do, in order: a Send, Close or Event.
 type Action interface{ action() }
@@ -116,6 +123,10 @@ func (m *Machine) Receive(raw []byte) []Action {
 	if m.state == closed {
 		return nil
 	}
+	if in := m.cfg.Tamper.In; in != nil && !in(raw) {
+		m.end("", "tampered with")
+		return m.take()
+	}
 	m.receive(raw)
 	return m.take()
 }
@@ -188,8 +199,8 @@ func (m *Machine) on(id rule.ID) bool { return m.cfg.Codec.Rules.On(id) }
 // of this node; it ends the connection rather than the process.
 func (m *Machine) send(msg wire.Message) {
 	messages := []wire.Message{msg}
-	if m.cfg.Tamper != nil {
-		messages = m.cfg.Tamper(msg)
+	if m.cfg.Tamper.Out != nil {
+		messages = m.cfg.Tamper.Out(msg)
 	}
 	for _, msg := range messages {
 		raw, err := m.cfg.Codec.Encode(msg)

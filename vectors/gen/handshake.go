@@ -161,7 +161,7 @@ func (r runner) handshake(v *vectors.Handshake) error {
 		}
 		out, err = m.feed(act.Bytes)
 		if i == len(v.Acts)-1 && v.Error != nil {
-			return refusedAct(v.Error, err)
+			return refusedAct(v.Error, err, len(act.Bytes))
 		}
 		if err != nil {
 			return fmt.Errorf("act %d: %w", act.Act, err)
@@ -173,7 +173,9 @@ func (r runner) handshake(v *vectors.Handshake) error {
 	return nil
 }
 
-func refusedAct(want *vectors.Failure, err error) error {
+// refusedAct compares a failure with the one a vector asks for; size is that
+// of the act.
+func refusedAct(want *vectors.Failure, err error, size int) error {
 	var got *transport.HandshakeError
 	if err == nil {
 		return fmt.Errorf("accepted, want %s", want.Kind)
@@ -181,8 +183,15 @@ func refusedAct(want *vectors.Failure, err error) error {
 	if !errors.As(err, &got) || got.Class != want.Kind {
 		return fmt.Errorf("refused with %q, want %s", err, want.Kind)
 	}
-	if a := actFaults[got.Class]; a.field != want.Field || a.rule != want.Rule {
+	a := actFaults[got.Class]
+	if a.field != want.Field || a.rule != want.Rule {
 		return fmt.Errorf("%s is about %s (%s), not %s (%s)", got.Class, a.field, a.rule, want.Field, want.Rule)
+	}
+	if a.offset < 0 {
+		a.offset = size
+	}
+	if want.Offset != nil && *want.Offset != a.offset {
+		return fmt.Errorf("%s is at byte %d, not %d", got.Class, a.offset, *want.Offset)
 	}
 	return nil
 }

@@ -92,7 +92,9 @@ func faultsOf(d draft, compat bool) []planted {
 
 // leftToLnwire reports whether package wire has lnwire parse a message. Of
 // these the fixed fields are checked only.
-func leftToLnwire(typ uint16) bool { return typ >= 34 && typ <= 39 || typ >= 128 && typ != 132 && typ <= 135 }
+func leftToLnwire(typ uint16) bool {
+	return typ >= 34 && typ <= 39 || typ >= 128 && typ != 132 && typ <= 135
+}
 
 func addGood(f *vectors.File, name string, envelope uint16, d draft) error {
 	v, err := goodMessage(name, envelope, d.bytes())
@@ -184,8 +186,13 @@ func reactions(l vectors.Layout, p planted) []rule.ID {
 func (r runner) message(v *vectors.Message) error {
 	c := wire.Codec{Envelope: wire.MsgType(v.Envelope), Rules: r.rules}
 	m, err := c.Decode(v.Bytes)
-	good, mismatch := outcome(v, r.locate(v, err))
+	err = r.locate(v, err)
+	good, mismatch := outcome(v, err)
 	if !good {
+		var e *wire.Error
+		if mismatch == nil && errors.As(err, &e) && e.Message != v.Message {
+			return fmt.Errorf("refused as %s, want %s", e.Message, v.Message)
+		}
 		return mismatch
 	}
 	name, got, err := vectors.Decode(m)

@@ -215,3 +215,7 @@ func refusedFrame(want *vectors.Failure, err error) error {
 	}
 	return fmt.Errorf("refused with %q, want %s", err, want.Kind)
 }
+
+// unrotatedFrame is hello under the first key of the initiator with nonces
+// 1000 and 1001.
+const unrotatedFrame = "f3cd5207b96ed553e9a8c123372ebf03a32a3dcec4f55bcaf446e0ecffea3a9f8f3b6324eb8cdb"

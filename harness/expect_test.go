@@ -1,4 +1,4 @@
-package lnd
+package harness
 
 import (
 	"errors"
@@ -6,12 +6,6 @@ import (
 	"testing"
 	"time"
 )
-
-func TestEmbeddedExpectations(t *testing.T) {
-	if _, err := Expectations(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 const goodEntry = `{"case":"unknown-even","rule":"TRN-001","reason":"ignored","issue":"https://example.org/1","expires":"2027-01-31"}`
 
@@ -41,7 +35,7 @@ func TestParseExpectations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parseExpectations([]byte(tt.data))
+			_, err := ParseExpectations([]byte(tt.data))
 			if tt.want == "" {
 				if err != nil {
 					t.Fatalf("refused: %v", err)
@@ -56,7 +50,7 @@ func TestParseExpectations(t *testing.T) {
 }
 
 func TestParseKeepsEveryField(t *testing.T) {
-	list, err := parseExpectations([]byte("[" + goodEntry + "]"))
+	list, err := ParseExpectations([]byte("[" + goodEntry + "]"))
 	if err != nil {
 		t.Fatal(err)
 	}

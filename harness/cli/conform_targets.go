@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"superscalar/conformance"
+	"superscalar/harness"
+	"superscalar/harness/lnd"
+	"superscalar/harness/mutant"
+	"superscalar/harness/report"
+	"superscalar/refnode/transport"
+)
+
+// How the built-in peers that are there to fail are run.
+const (
+	nullDeadline   = 500 * time.Millisecond
+	nullParallel   = 32
+	nullTimeLimit  = 60 * time.Second
+	mutantDeadline = 10 * time.Second // a mutant that hangs is rare and costs this
+)
+
+// open returns the target that the flags name, and completes opts with what
+// follows from it.
+func (f *conformFlags) open(c *cobra.Command, e env, opts *harness.Options) (harness.Target, error) {
+	switch {
+	case f.null != "":
+		opts.Settle = 0
+		if f.deadline == 0 {
+			opts.Deadline = nullDeadline
+		}
+		t, err := harness.NewNull(f.null)
+		if err != nil {
+			return nil, usage(c, "--null: %w", err)
+		}
+		return t, nil
+	case f.mutant != "":
+		return f.openMutant(c, opts)
+	case f.target == "refnode":
+		opts.Settle = 0
+		return harness.NewRefnode(harness.RefnodeOptions{Envelope: opts.Envelope}), nil
+	case f.target == "lnd":
+		f.acceptUnsupported = true
+		var err error
+		if opts.Expect == nil {
+			opts.Expect, err = harness.ParseExpectations(lnd.ExpectedJSON)
+		}
+		return lnd.NewTarget(e.Err), err
+	case strings.HasPrefix(f.target, "exec:"):
+		return f.openExec(c, opts)
+	}
+	return f.openRemote(c, opts)
+}
+
+func (f *conformFlags) openMutant(c *cobra.Command, opts *harness.Options) (harness.Target, error) {
+	found, err := mutant.Find(f.mutant)
+	if err != nil {
+		return nil, usage(c, "--mutant: %w", err)
+	}
+	opts.Settle = 0
+	return found[0].Target(), nil
+}
+
+func (f *conformFlags) openExec(c *cobra.Command, opts *harness.Options) (harness.Target, error) {
+	command := strings.TrimPrefix(f.target, "exec:")
+	if strings.TrimSpace(command) == "" {
+		return nil, usage(c, "--target exec: names no command; write exec:COMMAND")
+	}
+	roles := opts.Roles
+	if len(roles) == 0 {
+		roles = bothRoles
+	}
+	return harness.NewExec(command, roles, opts.Deadline), nil
+}
+
+func (f *conformFlags) openRemote(c *cobra.Command, opts *harness.Options) (harness.Target, error) {
+	addr, err := transport.ParseAddress(f.target)
+	if err != nil {
+		return nil, usage(c, "--target %q is none of refnode, lnd, exec:COMMAND, NODEID@HOST:PORT: %w", f.target, err)
+	}
+	if f.role == "both" {
+		return nil, usage(c, "--role both: a running node plays one role, name it")
+	}
+	role := bothRoles[0]
+	if len(opts.Roles) == 1 {
+		role = opts.Roles[0]
+	}
+	if opts.Tier == "" {
+		opts.Tier = harness.Wire
+	}
+	return harness.NewRemote(addr, role), nil
+}
+
+// runNulls runs every null peer and prints what it scored, which must be
+// nothing.
+func runNulls(e env, opts harness.Options) error {
+	opts.Settle = 0
+	reference := harness.NewRefnode(harness.RefnodeOptions{})
+	want := len(harness.Select(conformance.Cases(), reference, opts))
+	fmt.Fprintf(e.Out, "%-16s %8s %8s %8s\n", "null peer", "passed", "of", "time")
+	bad := 0
+	for _, kind := range harness.Nulls {
+		target, err := harness.NewNull(kind)
+		if err != nil {
+			return err
+		}
+		start := time.Now()
+		run := &harness.Runner{Target: target, Opts: opts}
+		results := run.RunAll(e.Context, harness.Select(conformance.Cases(), target, opts), nullParallel)
+		if err := run.Broken(); err != nil {
+			return exit(ExitBroken, "the suite broke: %w", err)
+		}
+		took := time.Since(start)
+		counts := report.Tally(results)
+		fmt.Fprintf(e.Out, "%-16s %8d %8d %7.1fs\n", kind, counts.Passed, counts.Total, took.Seconds())
+		if counts.Failed != want || counts.Total != want || took > nullTimeLimit {
+			bad++
+			showPasses(e, results)
+		}
+	}
+	if bad > 0 {
+		fmt.Fprintf(e.Out, "%d null peers did not fail all of %d cases within %s\n", bad, want, nullTimeLimit)
+		return &ExitError{ExitFailed, nil}
+	}
+	fmt.Fprintf(e.Out, "every null peer passed 0 of %d\n", want)
+	return nil
+}
+
+func showPasses(e env, results []report.Case) {
+	for _, c := range results {
+		if c.State != report.Failed {
+			fmt.Fprintf(e.Out, "  %s: %s %s\n", c.Name, c.State, c.Reason)
+		}
+	}
+}
+
+// progress shows a person at a terminal how far a run is.
+type progress struct {
+	w           *os.File
+	total, done int
+	failed      int
+}
+
+func newProgress(w any, total int) *progress {
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
+		return &progress{w: f, total: total}
+	}
+	return &progress{}
+}
+
+func (p *progress) step(c report.Case) {
+	p.done++
+	if c.State == report.Failed {
+		p.failed++
+	}
+	if p.w != nil {
+		fmt.Fprintf(p.w, "\r\x1b[K%d of %d, %d failed  %s", p.done, p.total, p.failed, c.Name)
+	}
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// isTerminal reports whether w is a terminal, where colour and progress help.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/spf13/cobra"
+
+	"superscalar/harness"
+	"superscalar/harness/driver"
+	"superscalar/refnode/control"
+	"superscalar/refnode/datadir"
+	"superscalar/refnode/node"
+	"superscalar/wire"
+)
+
+// version is how this node names itself.
+const version = "superscalar/" + harness.Version
+
+// nodeSettings are the flags of node.
+type nodeSettings struct {
+	role            node.Role
+	datadir, listen string
+	log             string
+	json, public    bool
+	loopback        bool
+	compat          bool
+}
+
+func newNodeCommand(e env) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "node",
+		Short: "Run the reference node on regtest",
+		Long: `Runs the reference node: a minimal LSP or client on regtest, to develop and test
+against. It keeps every rule of SPEC.md; no flag switches one off.`,
+		Example: `  superscalar node lsp --datadir /tmp/lsp
+  superscalar node client --datadir /tmp/client --listen 127.0.0.1:0 --json`,
+	},
+		newNodeRole(node.LSP, "Run the reference LSP", func(s nodeSettings) error { return runNode(e, s) }),
+		newNodeRole(node.Client, "Run the reference client", func(s nodeSettings) error { return runNode(e, s) }),
+	)
+}
+
+func newNodeRole(role node.Role, short string, run func(nodeSettings) error) *cobra.Command {
+	s := nodeSettings{role: role}
+	c := &cobra.Command{
+		Use:   string(role) + " --datadir DIR",
+		Short: short,
+		Long: short + ` on regtest, until SIGINT or SIGTERM.
+
+The data directory holds the node's identity and is made when missing; one
+process at a time may use it. The node prints its id, its address and both
+together, as a peer needs them.
+
+With --json it prints {"event":"ready",...} on one line instead, obeys commands
+on its standard input, one JSON object a line, and also ends when that ends:
+
+  {"id":1,"cmd":"connect","peer":"NODEID@HOST:PORT"}
+  {"id":2,"cmd":"buy","peer":"NODEID","amount_sat":100000}
+  {"id":3,"cmd":"status"}
+  {"id":4,"cmd":"stop"}
+
+Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
+their form is that of 'superscalar driver schema'.`,
+		Example: "  superscalar node " + string(role) + " --datadir /tmp/" + string(role) + " --listen 127.0.0.1:9735",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if s.datadir == "" {
+				return usage(c, "--datadir is missing")
+			}
+			if err := checkListen(s.listen, s.public); err != nil {
+				return err
+			}
+			return run(s)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&s.datadir, "datadir", "", "`folder` of the node's identity (required)")
+	f.StringVar(&s.listen, "listen", "127.0.0.1:9735", "`HOST:PORT` to listen at; port 0 takes a free one")
+	f.BoolVar(&s.public, "public", false, "allow --listen beyond this machine")
+	f.BoolVar(&s.json, "json", false, "print JSON and obey commands on the standard input")
+	f.BoolVar(&s.loopback, "loopback", false, "offer the Loopback test protocol (SPEC.md 3.6)")
+	f.BoolVar(&s.compat, "compat-envelope", false, "use message type 33001 for factory messages (PCF-007)")
+	f.StringVar(&s.log, "log", "", "append the log to this `file`; - is the error output")
+	return c
+}
+
+// checkListen refuses addresses that others can reach, unless public says that
+// this is wanted.
+func checkListen(hostPort string, public bool) error {
+	host, port, err := net.SplitHostPort(hostPort)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return exit(ExitUsage, "--listen %q is not HOST:PORT with a port from 0 to 65535", hostPort)
+	}
+	ip, err := netip.ParseAddr(host)
+	if public || host == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return exit(ExitUsage, "--listen %q is open to other machines, and this is a test program; listen on 127.0.0.1, or add --public", hostPort)
+}
+
+// config is the node that the settings describe. It keeps every rule: Rules
+// and Tamper are for mutants, which no command runs as a node.
+func (s nodeSettings) config(d *datadir.Dir, log *slog.Logger) node.Config {
+	cfg := node.Config{
+		Role:     s.role,
+		Key:      d.NodeKey(),
+		Listen:   s.listen,
+		Rand:     rand.Reader,
+		Log:      log,
+		Loopback: s.loopback,
+		Derive: func(label string) (*btcec.PrivateKey, error) {
+			return d.DeriveKey(shortLabel(label), 0)
+		},
+	}
+	if s.compat {
+		cfg.Envelope = wire.TypeFactoryCompat
+	}
+	return cfg
+}
+
+// shortLabel makes a label for DeriveKey, which takes 64 characters, of one of
+// any length: those of channel keys carry a salt.
+func shortLabel(label string) string {
+	sum := sha256.Sum256([]byte(label))
+	return "node/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// runNode runs a node until it is told to stop. Whatever keeps it from
+// starting is for the operator to change, and leaves nothing behind.
+func runNode(e env, s nodeSettings) (err error) {
+	log, err := openLog(e, s.log)
+	if err != nil {
+		return err
+	}
+	id, err := openIdentity(s.datadir, s.role)
+	if err != nil {
+		log.discard()
+		return exit(ExitUsage, "%w", err)
+	}
+	n, err := node.Start(s.config(id.Dir, log.logger))
+	if err != nil {
+		id.discard()
+		log.discard()
+		return exit(ExitUsage, "%w; choose another address with --listen", err)
+	}
+	defer func() {
+		_ = n.Close()
+		_ = id.Close()
+		log.close()
+	}()
+	if s.json {
+		return serveJSON(e, n)
+	}
+	a := n.Address()
+	fmt.Fprintf(e.Out, "node id  %s\naddress  %s\npeer     %s\n", a.ID, a.HostPort, a)
+	<-e.Context.Done()
+	return nil
+}
+
+// serveJSON says that the node is ready and obeys the standard input.
+func serveJSON(e env, n *node.Node) error {
+	a := n.Address()
+	ready, err := json.Marshal(driver.Ready{
+		Event: "ready",
+		Node:  driver.Node{NodeID: a.ID.String(), Address: a.HostPort, Version: version},
+	})
+	if err == nil {
+		_, err = e.Out.Write(append(ready, '\n'))
+	}
+	if err != nil {
+		return exit(ExitUsage, "writing to the standard output: %w", err)
+	}
+	if err := control.Serve(e.Context, e.In, e.Out, n); err != nil {
+		return exit(ExitUsage, "%w", err)
+	}
+	return nil
+}

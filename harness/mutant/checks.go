@@ -1,0 +1,90 @@
+package mutant
+
+import (
+	"slices"
+	"strings"
+
+	"superscalar/wire/rule"
+)
+
+// checks are mutants that leave one check out. What a case then sees is that
+// the node goes on as if nothing had happened, unless said otherwise.
+func checks() []Mutant {
+	off := func(id rule.ID, breaks, want string) Mutant {
+		return Mutant{ID: string(id), Rule: id, Breaks: breaks, Want: want}
+	}
+	closes := "closed the connection without a word"
+	out := []Mutant{
+		off(rule.TRN001, "accepts any version in the handshake", "did not just close"),
+		off(rule.TRN002, "keeps a socket open after an invalid key in the handshake", "hung"),
+		off(rule.TRN003, "keeps a socket open after a wrong tag in the handshake", "hung"),
+		off(rule.TRN004, "answers a handshake it refuses with 50 bytes", "50 bytes"),
+		off(rule.TRN005, "does not refuse a bad act two", "did not just close"),
+		off(rule.TRN006, "goes deaf after a message that does not authenticate", "hung"),
+		off(rule.TRN007, "does not rotate its keys", "does not authenticate"),
+		off(rule.TRN009, "shakes one hand at a time", "an honest handshake did not complete"),
+		off(rule.TRN010, "waits for a handshake and for init for ever", "hung"),
+		off(rule.TRN011, "keeps two connections with one peer", "older connection stays open"),
+		off(rule.TRN020, "closes on an unknown odd message", closes),
+		off(rule.TRN021, "ignores an unknown even message", "ignored"),
+		off(rule.TRN022, "ignores a message that is too short", "ignored"),
+		off(rule.TRN023, "ignores a message without a type", "ignored"),
+		off(rule.TRN052, "ignores everything until init comes", "hung"),
+		off(rule.TRN053, "takes a second init", "ignored"),
+		off(rule.TRN054, "ignores unknown even features", "ignored"),
+		off(rule.TRN055, "closes on unknown odd features", "closed"),
+		off(rule.TRN056, "does not look at globalfeatures", "ignored"),
+		off(rule.TRN057, "does not check what features depend on", "ignored"),
+		off(rule.TRN063, "does not look at networks", "ignored"),
+		off(rule.TRN070, "closes on an error for an unknown channel", closes),
+		off(rule.TRN071, "closes on a warning", closes),
+		off(rule.TRN072, "ignores messages about unknown channels", "ignored"),
+		off(rule.TRN081, "answers a ping that asks for no pong", "a pong of 0 bytes"),
+		off(rule.PCF003, "takes the factory feature without what it depends on", "ignored"),
+		off(rule.PCF005, "handles factory messages without the feature", "ignored"),
+		off(rule.PCF010, "ignores a factory message without a submessage id", "ignored"),
+		off(rule.PCF011, "closes on an unknown odd submessage", closes),
+		off(rule.PCF012, "ignores an unknown even submessage", "ignored"),
+		off(rule.PCF013, "ignores a factory message that does not parse", "ignored"),
+		off(rule.PCF015, "ignores a factory record of the wrong length", "ignored"),
+		off(rule.PCF022, "takes a second list of protocols", "ignored"),
+		off(rule.PCF024, "ignores a list of protocols without its record", "ignored"),
+		off(rule.PCF025, "ignores a list of protocols of the wrong length", "ignored"),
+		off(rule.PCF026, "closes on an empty list of protocols", closes),
+		off(rule.PCF028, "uses protocols that only it listed", "ignored"),
+		off(rule.PCF029, "closes on protocols it does not know", closes),
+		off(rule.PCF030, "ignores a piggyback without a protocol id", "ignored"),
+		off(rule.PCF031, "ignores a piggyback without a payload", "ignored"),
+		off(rule.PCF032, "ignores a piggyback for a protocol it did not list", "ignored"),
+		off(rule.PCF035, "drops the last byte of payloads", "the payload came back changed"),
+		off(rule.PCF041, "ignores a SuperScalar payload without a type", "ignored"),
+		off(rule.PCF042, "refuses unknown odd SuperScalar messages", "warned and closed"),
+		off(rule.PCF043, "ignores unknown even SuperScalar messages", "ignored"),
+		off(rule.PCF044, "ignores SuperScalar messages that do not parse", "ignored"),
+		off(rule.PCF051, "does not answer Loopback requests", "did not come"),
+		off(rule.PCF052, "answers Loopback payloads of every kind", "was answered"),
+		off(rule.PCF060, "opens channels under protocols nobody listed", "ignored"),
+		off(rule.PCF061, "opens channels in factories its plugin does not know", "ignored"),
+		off(rule.PCF062, "opens in-factory channels without zeroconf", "ignored"),
+		off(rule.PCF063, "opens in-factory channels without an scid alias", "ignored"),
+		off(rule.PCF064, "opens announced in-factory channels", "ignored"),
+		off(rule.PCF066, "opens channels under protocols the peer did not list", "did not list"),
+		off(rule.PCF068, "ignores channel_in_factory of the wrong length", "ignored"),
+		off(rule.PCF069, "takes any early warning time", "ignored"),
+		off(rule.PCF072, "does not check the rules of BOLT 2", "ignored"),
+		off(rule.PCF074, "takes any accept_channel", "ignored"),
+		off(rule.PCF075, "takes a temporary_channel_id twice", "ignored"),
+		off(rule.PCF076, "does not forget a channel after an error", "did not come"),
+		off(rule.PCF106, "ignores changes of unknown channels", "ignored"),
+	}
+	for i, name := range []string{"init", "ack", "funding", "continue", "locked", "abort"} {
+		id := []rule.ID{rule.PCF100, rule.PCF101, rule.PCF102, rule.PCF103, rule.PCF104, rule.PCF105}[i]
+		out = append(out, off(id, "ignores factory_change_"+name+" without its record", "ignored"))
+	}
+	return out
+}
+
+func sorted(all []Mutant) []Mutant {
+	slices.SortFunc(all, func(a, b Mutant) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}

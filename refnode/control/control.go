@@ -1,0 +1,232 @@
+// Package control lets another program tell a running reference node what to
+// do: one JSON object a line, each answered with exactly one line, in order.
+//
+// It knows four of the eight commands of the driver protocol of the
+// conformance suite, with the same words, so that a driver for the reference
+// node only passes lines on:
+//
+//	connect  peer NODEID@HOST:PORT          {}
+//	buy      peer NODEID, amount_sat        {}
+//	status                                  peers, channels, factories
+//	stop                                    {}
+//
+// A request is {"id":1,"cmd":"status"}, its parameters beside id and cmd;
+// other fields are not read. A reply is {"id":1,"ok":true} with the fields
+// above, or {"id":1,"ok":false,"error":"one line","code":"failed"}. A line
+// without a readable id is answered with "id":null.
+//
+// It promises that no line, however malformed or long, ends the node, and that
+// what is answered depends on the lines and the node alone. It implements no
+// part of SPEC.md and can switch nothing off.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"superscalar/refnode/node"
+	"superscalar/refnode/transport"
+)
+
+// MaxLine is the longest request in bytes, without its newline.
+const MaxLine = 1 << 20
+
+// ConnectTimeout bounds one connect, so that an asker who waits at most as
+// long (the suite waits 10 s) learns why it failed.
+const ConnectTimeout = 9 * time.Second
+
+// maxSat is every satoshi there can be: 21 million bitcoin.
+const maxSat = 2_100_000_000_000_000
+
+// Node is what a command acts on. *node.Node is one.
+type Node interface {
+	// Connect dials a peer and returns when the BOLT 8 handshake is over.
+	Connect(ctx context.Context, to transport.Address) error
+	// Buy begins to move amountSat sat of liquidity to or from a connected
+	// peer. An error that matches node.ErrUnsupported says that the node
+	// never can.
+	Buy(peer transport.NodeID, amountSat uint64) error
+	// Peers returns the ids of connected peers.
+	Peers() []transport.NodeID
+	// Close stops the node; its port is closed when it returns. It may be
+	// called again.
+	Close() error
+}
+
+// Serve obeys the lines of in until it ends, until a stop was obeyed, or until
+// ctx ends, and returns nil then; a command under way when in ends is still
+// answered. The error is that of reading in or writing out. The goroutine that
+// reads in ends with in: a blocked read cannot be called back.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, n Node) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := readLines(ctx, in)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case l, more := <-lines:
+			if !more || errors.Is(l.err, io.EOF) {
+				return nil
+			}
+			if l.err != nil {
+				return fmt.Errorf("control input: %w", l.err)
+			}
+			reply, stopped := answer(ctx, l, n)
+			if err := write(out, reply); err != nil {
+				return fmt.Errorf("control output: %w", err)
+			}
+			if stopped {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// Code says why a request was refused.
+type Code string
+
+// The four codes of a refusal, those of the driver protocol.
+const (
+	Unsupported    Code = "unsupported"     // the node cannot do this at all
+	Failed         Code = "failed"          // it tried, or could not try now
+	UnknownCommand Code = "unknown-command" // no such command
+	BadRequest     Code = "bad-request"     // no JSON object, or bad parameters
+)
+
+// refusal is an error with the code it is answered with.
+type refusal struct {
+	code Code
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(code Code, format string, args ...any) error {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// done is a reply without fields of its own.
+type done struct {
+	ID    *uint64 `json:"id"`
+	OK    bool    `json:"ok"`
+	Error string  `json:"error,omitempty"`
+	Code  Code    `json:"code,omitempty"`
+}
+
+// status is the reply to status. Channels and factories stay empty until the
+// node keeps some: none outlives its opening yet.
+type status struct {
+	done
+	Peers     []peer `json:"peers"`
+	Channels  []any  `json:"channels"`
+	Factories []any  `json:"factories"`
+}
+
+type peer struct {
+	NodeID string `json:"node_id"`
+}
+
+// answer obeys one line and returns the reply, and whether the node is stopped.
+func answer(ctx context.Context, l line, n Node) (reply any, stopped bool) {
+	q, err := parse(l)
+	head := done{ID: q.id, OK: true}
+	if err == nil {
+		switch q.cmd {
+		case "connect":
+			err = connect(ctx, q, n)
+		case "buy":
+			err = buy(q, n)
+		case "status":
+			return statusOf(head, n), false
+		case "stop":
+			err = stop(q, n)
+			stopped = err == nil
+		case "start", "invoice", "pay", "leave":
+			err = refuse(Unsupported, "the reference node has no %s", q.cmd)
+		default:
+			err = refuse(UnknownCommand, "no such command: %q", q.cmd)
+		}
+	}
+	if err != nil {
+		head.OK, head.Error, head.Code = false, oneLine(err), Failed
+		var r *refusal
+		if errors.As(err, &r) {
+			head.Code = r.code
+		}
+	}
+	return head, stopped
+}
+
+func connect(ctx context.Context, q request, n Node) error {
+	text, err := q.text("peer")
+	if err != nil {
+		return err
+	}
+	to, err := transport.ParseAddress(text)
+	if err != nil {
+		return refuse(BadRequest, "peer: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ConnectTimeout)
+	defer cancel()
+	return n.Connect(ctx, to)
+}
+
+func buy(q request, n Node) error {
+	text, err := q.text("peer")
+	if err != nil {
+		return err
+	}
+	id, err := transport.ParseNodeID(text)
+	if err != nil {
+		return refuse(BadRequest, "peer: %v", err)
+	}
+	var amount uint64
+	if json.Unmarshal(q.fields["amount_sat"], &amount) != nil || amount < 1 || amount > maxSat {
+		return refuse(BadRequest, "amount_sat is not a whole number of sat from 1 to %d", maxSat)
+	}
+	err = n.Buy(id, amount)
+	if errors.Is(err, node.ErrUnsupported) {
+		return refuse(Unsupported, "%v", err)
+	}
+	return err
+}
+
+func statusOf(head done, n Node) status {
+	s := status{done: head, Peers: []peer{}, Channels: []any{}, Factories: []any{}}
+	for _, id := range n.Peers() {
+		s.Peers = append(s.Peers, peer{id.String()})
+	}
+	return s
+}
+
+// stop answers when the node is down, so that its port is free by then.
+func stop(q request, n Node) error {
+	no := false
+	restart := &no
+	if raw, ok := q.fields["restart"]; ok && (json.Unmarshal(raw, &restart) != nil || restart == nil) {
+		return refuse(BadRequest, "restart is neither true nor false")
+	}
+	if *restart {
+		return refuse(Unsupported, "a node does not restart itself: start it again with the same data directory")
+	}
+	return n.Close()
+}
+
+func write(out io.Writer, reply any) error {
+	b, err := json.Marshal(reply)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(b, '\n'))
+	return err
+}
+
+// oneLine is the text of an error without line breaks.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
