@@ -24,11 +24,7 @@ func initCases() []harness.Case {
 		{
 			Name: "trn/init/first-when-dialling", Summary: "The first message of a node that dials is init.",
 			Rules: []rule.ID{rule.TRN050}, Tier: harness.Driver,
-			Body: func(p *harness.Play) {
-				in := p.Listen()
-				defer in.Close()
-				in.Accept().Exchange()
-			},
+			Body: func(p *harness.Play) { dialled(p).Exchange() },
 		},
 		{
 			Name: "trn/init/nothing-before-the-peers", Summary: "A node says nothing but init before it has the peer's init.",

@@ -191,18 +191,25 @@ func badActCases() []harness.Case {
 			Name: "trn/transport/" + b.name, Summary: "An initiator refuses " + b.what + " without act three.", Rules: []rule.ID{b.rule},
 			Tier: harness.Driver,
 			Body: func(p *harness.Play) {
+				dialled(p).Exchange()
 				in := p.Listen()
 				defer in.Close()
-				in.Accept().Exchange()
 				r, act2 := in.AcceptRaw()
 				defer r.Close()
 				r.Write(b.spoil(act2))
 				r.SilentlyClosed(b.rule, b.what)
-				in.Accept().Exchange()
+				dialled(p).Exchange()
 			},
 		})
 	}
 	return cases
+}
+
+// dialled has the target dial the suite, at a node id not used before.
+func dialled(p *harness.Play) *harness.Peer {
+	in := p.Listen()
+	defer in.Close()
+	return in.Accept()
 }
 
 // badFrameCases break one frame after a good handshake.

@@ -27,15 +27,16 @@ type Play struct {
 	Rand  *rand.Rand // seeded by the run's seed and the case's name
 	Codec wire.Codec // as the suite writes, all rules on
 
-	ctx      context.Context
-	seed     [32]byte
-	deadline time.Duration
-	settle   time.Duration
-	peers    []*Peer
-	frames   []report.Frame
-	digest   []byte // what the suite sent
-	failures []report.Failure
-	position string
+	ctx       context.Context
+	seed      [32]byte
+	deadline  time.Duration
+	settle    time.Duration
+	peers     []*Peer
+	listeners int
+	frames    []report.Frame
+	digest    []byte // what the suite sent
+	failures  []report.Failure
+	position  string
 }
 
 // Controls of the body's flow; the runner recovers them.

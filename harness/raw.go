@@ -139,13 +139,15 @@ type Incoming struct {
 	key  *btcec.PrivateKey
 }
 
-// Listen opens a listener for the target to dial.
+// Listen opens a listener for the target to dial. Each has a node id of its
+// own: a node does not dial a peer that it is connected with.
 func (p *Play) Listen() *Incoming {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(fmt.Sprintf("the suite cannot listen: %v", err))
 	}
-	return &Incoming{play: p, ln: ln, key: deriveKey(p.seed, "listener")}
+	p.listeners++
+	return &Incoming{play: p, ln: ln, key: deriveKey(p.seed, fmt.Sprintf("listener %d", p.listeners))}
 }
 
 // Close stops listening.
@@ -159,7 +161,9 @@ func (in *Incoming) accept() net.Conn {
 		p.Unsupported("the target cannot be told to dial")
 	}
 	to := transport.Address{ID: transport.NodeIDOf(in.key.PubKey()), HostPort: in.ln.Addr().String()}
-	ctx, cancel := context.WithTimeout(p.ctx, p.deadline)
+	// Twice the deadline: were it the same, giving up on a target that hangs
+	// would close the connection just before the case calls it hung.
+	ctx, cancel := context.WithTimeout(p.ctx, 2*p.deadline)
 	go func() { // the driver answers when the handshake is over, or never
 		defer cancel()
 		_ = dialer.Connect(ctx, to)

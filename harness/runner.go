@@ -109,14 +109,14 @@ func (r *Runner) Run(ctx context.Context, inst Instance) report.Case {
 		return out
 	}
 	p := r.play(ctx, inst)
-	reason := r.execute(p)
+	otherwise, reason := r.execute(p)
 	out.Failures, out.Transcript = p.failures, p.frames
 	out.DurationMS = time.Since(start).Milliseconds()
 	switch {
 	case len(p.failures) > 0:
 		out.State = report.Failed
 	case reason != "":
-		out.State, out.Reason = report.Unsupported, reason
+		out.State, out.Reason = otherwise, reason
 	default:
 		out.State = report.Passed
 	}
@@ -157,23 +157,22 @@ func (r *Runner) play(ctx context.Context, inst Instance) *Play {
 	}
 }
 
-// execute runs the body and returns why it is unsupported, if it is.
-func (r *Runner) execute(p *Play) (reason string) {
+// execute runs the body. When the case could not be decided it returns the
+// state that says so, and why.
+func (r *Runner) execute(p *Play) (state report.State, reason string) {
 	n, err := r.Target.Acquire(p.ctx, p.Role, derive(p.seed, "target"))
 	if err != nil {
 		p.fail(p.Case.Rules[0], mismatch{message: "the target does not start", planted: -1, expected: []string{"a running node"},
 			received: oneLine(err.Error()), blame: "the target, or its driver"})
-		return ""
+		return "", ""
 	}
 	p.Node = n
 	defer r.Target.Release(n)
 	defer p.close()
-	if inst := (Instance{p.Case, p.Role}); p.Case.Slow && !r.Opts.Slow {
-		if _, ok := n.(Clocked); !ok {
-			return "slow: " + inst.Name() + " waits for seconds (run with --slow)"
-		}
+	if _, ok := n.(Clocked); p.Case.Slow && !ok && !r.Opts.Slow {
+		return report.Skipped, "slow: it waits for half a minute (run with --slow)"
 	}
-	return r.body(p)
+	return report.Unsupported, r.body(p)
 }
 
 func (r *Runner) body(p *Play) (reason string) {

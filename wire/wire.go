@@ -95,7 +95,7 @@ func (c Codec) Decode(b []byte) (Message, error) {
 		return nil, err
 	}
 	if len(b) > MaxMessage {
-		return nil, &Error{Message: fmt.Sprintf("message %d", typ), Field: "length", Kind: TooLong, Rule: rule.TRN022}
+		return nil, &Error{Message: fmt.Sprintf("message %d", typ), Field: "length", Kind: TooLong, Rule: rule.TRN025}
 	}
 	r := c.NewReader("", b)
 	r.off = 2

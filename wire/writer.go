@@ -18,7 +18,7 @@ type writer struct {
 
 func (w *writer) fail(field string, k Kind, detail string) {
 	if w.err == nil {
-		w.err = &Error{Message: w.name, Field: field, Offset: len(w.b), Kind: k, Rule: rule.TRN022, Detail: detail}
+		w.err = &Error{Message: w.name, Field: field, Offset: len(w.b), Kind: k, Rule: rule.TRN025, Detail: detail}
 	}
 }
 

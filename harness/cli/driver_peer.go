@@ -25,10 +25,18 @@ const patience = 10 * time.Second
 // the connection for and can begin what it is told.
 type suitePeer struct {
 	listener *transport.Listener
-	arrivals chan transport.NodeID
+	arrivals chan arrival
 	ctx      context.Context
 	stop     context.CancelFunc
 	wg       sync.WaitGroup
+}
+
+// arrival is a node whose handshake is complete.
+type arrival struct {
+	id transport.NodeID
+	// settled is closed when the node has read all that the suite says at
+	// the beginning, or when the connection is over.
+	settled chan struct{}
 }
 
 func newSuitePeer() (*suitePeer, error) {
@@ -40,7 +48,7 @@ func newSuitePeer() (*suitePeer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &suitePeer{listener: l, arrivals: make(chan transport.NodeID)}
+	p := &suitePeer{listener: l, arrivals: make(chan arrival)}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.wg.Go(p.accept)
 	return p, nil
@@ -49,18 +57,23 @@ func newSuitePeer() (*suitePeer, error) {
 // Address implements driver.Peer.
 func (p *suitePeer) Address() string { return p.listener.Address().String() }
 
-// Arrived implements driver.Peer.
+// Arrived implements driver.Peer. It gives the node time to finish init too, as
+// what it is told next may need that.
 func (p *suitePeer) Arrived(ctx context.Context, nodeID string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	came := ""
 	for {
 		select {
-		case id := <-p.arrivals:
-			if id.String() == nodeID {
+		case a := <-p.arrivals:
+			if a.id.String() == nodeID {
+				select {
+				case <-a.settled:
+				case <-ctx.Done():
+				}
 				return nil
 			}
-			came = fmt.Sprintf(", but %s did", id)
+			came = fmt.Sprintf(", but %s did", a.id)
 		case <-ctx.Done():
 			return fmt.Errorf("it did not complete a handshake within %s%s", patience, came)
 		}
@@ -81,41 +94,70 @@ func (p *suitePeer) accept() {
 		if err != nil {
 			return // closed
 		}
-		p.wg.Go(func() { p.talk(conn) })
+		a := arrival{conn.RemoteID(), make(chan struct{})}
+		p.wg.Go(func() { p.talk(conn, a) })
 		p.wg.Go(func() {
 			select {
-			case p.arrivals <- conn.RemoteID():
+			case p.arrivals <- a:
 			case <-p.ctx.Done():
 			}
 		})
 	}
 }
 
-// talk runs the base node's side of a connection until it ends.
-func (p *suitePeer) talk(conn *transport.Conn) {
+// talk runs the base node's side of a connection until it ends. A ping behind
+// init is a fence: who answers it has read what came before.
+func (p *suitePeer) talk(conn *transport.Conn, a arrival) {
+	settle := sync.OnceFunc(func() { close(a.settled) })
+	defer settle()
 	defer context.AfterFunc(p.ctx, func() { _ = conn.Close() })()
 	defer conn.Close()
-	var codec wire.Codec
-	m := peer.New(peer.Config{
-		Features:    peer.Features(),
-		ChainHash:   node.Regtest,
-		Plugins:     []plugin.Plugin{plugin.NewSuperScalar(codec), plugin.NewLoopback(codec, rand.Reader)},
-		Keys:        freshKeys,
-		TemporaryID: func() (id wire.ChannelID, err error) { _, err = rand.Read(id[:]); return id, err },
-	}, wire.Point(conn.RemoteID()))
+	m := newSuiteMachine(a.id)
 	for actions := m.Start(); ; {
-		for _, a := range actions {
-			send, ok := a.(peer.Send)
-			if _, over := a.(peer.Close); over || ok && conn.WriteMessage(send.Message) != nil {
-				return
-			}
+		if !carryOut(conn, actions) {
+			return
 		}
 		raw, err := conn.ReadMessage()
 		if err != nil {
 			return
 		}
+		if typ, _ := wire.TypeOf(raw); typ == wire.TypePong {
+			settle()
+		}
 		actions = m.Receive(raw)
 	}
+}
+
+func newSuiteMachine(remote transport.NodeID) *peer.Machine {
+	var codec wire.Codec
+	return peer.New(peer.Config{
+		Features:    peer.Features(),
+		ChainHash:   node.Regtest,
+		Plugins:     []plugin.Plugin{plugin.NewSuperScalar(codec), plugin.NewLoopback(codec, rand.Reader)},
+		Keys:        freshKeys,
+		TemporaryID: func() (id wire.ChannelID, err error) { _, err = rand.Read(id[:]); return id, err },
+	}, wire.Point(remote))
+}
+
+// carryOut does what the machine asks for and reports whether the connection
+// goes on.
+func carryOut(conn *transport.Conn, actions []peer.Action) bool {
+	var fence []byte
+	for _, a := range actions {
+		switch a := a.(type) {
+		case peer.Send:
+			if conn.WriteMessage(a.Message) != nil {
+				return false
+			}
+		case peer.Close:
+			return false
+		case peer.Event:
+			if a.Kind == peer.EventReady {
+				fence, _ = wire.Codec{}.Encode(&wire.Ping{})
+			}
+		}
+	}
+	return fence == nil || conn.WriteMessage(fence) == nil
 }
 
 // freshKeys draws keys for a channel that is never used.

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -114,8 +116,11 @@ func workplace(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	writeReport(t, "good", report.Passed)
-	writeReport(t, "bad", report.Failed)
+	for name, folder := range map[string]fs.FS{"good": goodReport(), "bad": badReport()} {
+		if err := os.CopyFS(name, folder); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return dir
 }
 
@@ -136,9 +141,14 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
-// writeReport writes a report of one case in a state.
-func writeReport(t *testing.T, dir string, state report.State) {
-	t.Helper()
+// The reports of the workplace, written once: report.Write waits for the disk.
+var (
+	goodReport = sync.OnceValue(func() fs.FS { return written(report.Passed) })
+	badReport  = sync.OnceValue(func() fs.FS { return written(report.Failed) })
+)
+
+// written returns the files of a report of one case in a state.
+func written(state report.State) fs.FS {
 	c := report.Case{
 		Name: "trn/init/first/lsp", Summary: "The first message is init.", Rules: []string{"TRN-050"}, Section: "2.4 The `init` message",
 		Role: "lsp", Tier: "wire", Profile: "core", State: state, Replay: "superscalar conform --focus trn/init/first/lsp",
@@ -154,7 +164,21 @@ func writeReport(t *testing.T, dir string, state report.State) {
 		Cases:   []report.Case{c},
 	}
 	report.Finish(r)
-	if err := report.Write(dir, r); err != nil {
-		t.Fatal(err)
+	dir, err := os.MkdirTemp("", "report")
+	if err != nil {
+		panic(err)
 	}
+	defer os.RemoveAll(dir)
+	if err := report.Write(dir, r); err != nil {
+		panic(err)
+	}
+	files := fstest.MapFS{}
+	for _, name := range []string{"report.json", "junit.xml", "index.html"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			panic(err)
+		}
+		files[name] = &fstest.MapFile{Data: b, Mode: 0o644}
+	}
+	return files
 }

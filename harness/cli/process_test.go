@@ -297,8 +297,12 @@ func TestNodeSells(t *testing.T) {
 	other := transport.NodeIDOf(testKey(8).PubKey()).String()
 	lsp.ask(`{"id":2,"cmd":"buy","peer":"`+other+`","amount_sat":100000}`,
 		`{"id":2,"ok":false,"error":"`+other+`: no connection with this peer","code":"failed"}`)
-	lsp.ask(`{"id":3,"cmd":"connect","peer":"`+me+`@127.0.0.1:1"}`,
-		`{"id":3,"ok":false,"error":"dial tcp 127.0.0.1:1: connect: connection refused","code":"failed"}`)
+	if _, err := fmt.Fprintf(lsp.in, `{"id":3,"cmd":"connect","peer":"%s@127.0.0.1:1"}`+"\n", me); err != nil {
+		t.Fatal(err)
+	}
+	if got := lsp.line(); !strings.HasPrefix(got, `{"id":3,"ok":false,`) || !strings.HasSuffix(got, `connection refused","code":"failed"}`+"\n") {
+		t.Errorf("connect to nobody: %s", got)
+	}
 	_ = lsp.in.Close()
 	lsp.ended(ExitOK)
 }
