@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func (t *execTarget) Acquire(ctx context.Context, role Role, _ [32]byte) (Node, 
 	if n := t.nodes[role]; n != nil {
 		return n, nil
 	}
-	c, err := driver.Spawn(ctx, t.command, driver.Options{Deadline: 10 * t.deadline})
+	c, err := driver.Spawn(ctx, t.command, driver.Options{Deadline: 10 * t.deadline, Env: ownProgram()})
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +71,15 @@ func (t *execTarget) Acquire(ctx context.Context, role Role, _ [32]byte) (Node, 
 		}
 	}
 	return nil, errors.Join(err, c.Close())
+}
+
+// ownProgram tells the driver templates where this program is, unless the
+// operator did.
+func ownProgram() []string {
+	if self, err := os.Executable(); err == nil && os.Getenv("SUPERSCALAR") == "" {
+		return []string{"SUPERSCALAR=" + self}
+	}
+	return nil
 }
 
 func (t *execTarget) Close() error {

@@ -1,7 +1,5 @@
 package harness
 
-import "slices"
-
 // Outcome is how a target reacted to a stimulus. The suite keeps apart what
 // other suites lump together: a closed connection is not an error, and neither
 // is silence.
@@ -47,8 +45,6 @@ func outcomeOf(warned, errored, closed, fenced bool) Outcome {
 		return Hung
 	}
 }
-
-func (o Outcome) closed() bool { return slices.Contains(AnyClose, o) }
 
 func outcomeStrings(want []Outcome) []string {
 	out := make([]string, len(want))

@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -96,13 +95,5 @@ func TestPassedThrough(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func checkKind(t *testing.T, what string, err error, kind wire.Kind, id rule.ID) {
-	t.Helper()
-	var e *wire.Error
-	if !errors.As(err, &e) || e.Kind != kind || e.Rule != id {
-		t.Errorf("%s: %v, want %s by %s", what, err, kind, id)
 	}
 }

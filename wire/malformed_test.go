@@ -160,7 +160,7 @@ func TestOtherFaults(t *testing.T) {
 	}{
 		{"abort of 31 bytes", abort(31), wire.Error{Message: "factory_change_abort", Field: "channel_id", Offset: 8, Kind: wire.WrongLength, Rule: rule.TRN035}},
 		{"empty abort", abort(0), wire.Error{Message: "factory_change_abort", Field: "channel_id", Offset: 8, Kind: wire.WrongLength, Rule: rule.TRN035}},
-		{"message of 65,536 bytes", append(be(19, 2), make([]byte, 65534)...), wire.Error{Message: "message 19", Field: "length", Offset: 0, Kind: wire.TooLong, Rule: rule.TRN022}},
+		{"message of 65,536 bytes", append(be(19, 2), make([]byte, 65534)...), wire.Error{Message: "message 19", Field: "length", Offset: 0, Kind: wire.TooLong, Rule: rule.TRN025}},
 		{"length of 2^64-1", slices.Concat(envelope(2), bigSize(512), bigSize(1<<64-1)), wire.Error{Message: "supported_factory_protocols", Field: "factory_protocol_ids", Offset: 16, Kind: wire.Truncated, Rule: rule.TRN034}},
 		{"record after type 2^64-1", slices.Concat(be(19, 2), be(0, 2), bigSize(1<<64-1), []byte{0, 1, 0}), wire.Error{Message: "pong", Field: "record 1", Offset: 14, Kind: wire.Order, Rule: rule.TRN033}},
 	} {

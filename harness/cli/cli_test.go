@@ -202,13 +202,13 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// The help texts are the documentation: every command has one, with examples
-// that begin with the command, and help says the same as --help.
+// The help texts are the documentation: every command has one, with examples,
+// and help says the same as --help.
 func TestHelp(t *testing.T) {
 	var visit func(c *cobra.Command)
 	visit = func(c *cobra.Command) {
 		path := strings.Fields(c.CommandPath())[1:]
-		if c.Name() == "help" || len(path) == 1 && (path[0] == "conform" || path[0] == "mutants") {
+		if c.Name() == "help" {
 			return
 		}
 		t.Run(c.CommandPath(), func(t *testing.T) {
@@ -218,9 +218,12 @@ func TestHelp(t *testing.T) {
 				}
 			}
 			for line := range strings.Lines(c.Example) {
-				if !strings.Contains(line, "superscalar "+strings.Join(path, " ")) {
-					t.Errorf("the example %q is about something else", line)
+				if !strings.Contains(line, "superscalar ") {
+					t.Errorf("the example %q is about another program", line)
 				}
+			}
+			if !strings.Contains(c.Example, c.CommandPath()) {
+				t.Error("no example is about this command")
 			}
 			asked := run("", append(path, "--help")...)
 			asked.checkOK(t, c.Long, "\nUsage:\n  "+c.CommandPath(), "\nExamples:\n")

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -21,7 +20,6 @@ import (
 type fakeNode struct {
 	id       string
 	listener net.Listener
-	mu       sync.Mutex
 	peers    []string
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -54,10 +53,7 @@ type Requirement struct {
 }
 
 // Area returns the letters of the id, "PCF" for "PCF-012".
-func (r Requirement) Area() string {
-	area, _, _ := strings.Cut(string(r.ID), "-")
-	return area
-}
+func (r Requirement) Area() string { return r.ID.Area() }
 
 // Registry is every requirement of one version of SPEC.md, in the order of
 // the text.

@@ -8,9 +8,17 @@
 // always be brought together.
 package rule
 
+import "strings"
+
 // ID is the id of a requirement: area and number, "PCF-012". Ids never move
 // and are never reused.
 type ID string
+
+// Area returns the letters of an id, "PCF" for "PCF-012".
+func (id ID) Area() string {
+	area, _, _ := strings.Cut(string(id), "-")
+	return area
+}
 
 // Set says which requirements a node keeps. The zero Set keeps all of them,
 // and that is the only Set a node in use may have: the others exist to build
