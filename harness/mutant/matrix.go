@@ -107,7 +107,7 @@ func runOne(ctx context.Context, m Mutant, cases []harness.Case, files []vectors
 	target := m.Target()
 	run := &harness.Runner{Target: target, Opts: harness.Options{Seed: opts.Seed, Deadline: opts.Deadline}}
 	chosen := harness.Select(relevant(m, cases, opts.Full), target, run.Opts)
-	for _, c := range run.RunAll(ctx, chosen, 1) {
+	for _, c := range run.RunAll(ctx, chosen, 8) {
 		out.judge(m, c)
 	}
 	return out, run.Broken()

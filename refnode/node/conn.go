@@ -140,7 +140,10 @@ func (c *conn) sell(amountSat uint64) error {
 	if err != nil {
 		return err
 	}
-	c.act(actions)
+	if c.act(actions); c.ended {
+		c.close() // the read loop may be waiting for the peer
+		return ErrNotConnected
+	}
 	return nil
 }
 

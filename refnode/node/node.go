@@ -45,7 +45,7 @@ var Regtest = [32]byte{
 // InitTimeout is how long a connection may be open without init (TRN-010).
 const InitTimeout = 30 * time.Second
 
-// Config is what a node is made of. Role, Key and Rand are required.
+// Config is what a node is made of. Role, Key, Derive and Rand are required.
 type Config struct {
 	Role   Role
 	Key    *btcec.PrivateKey // node key
@@ -244,7 +244,10 @@ func (n *Node) temporaryID() (wire.ChannelID, error) { return n.random() }
 func (n *Node) randomReader() io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		b, err := n.random()
-		return copy(p, b[:]), err
+		if err != nil {
+			return 0, err // io.ReadFull would forget an error beside 32 bytes
+		}
+		return copy(p, b[:]), nil
 	})
 }
 

@@ -24,7 +24,7 @@ func (m *Machine) init(msg *wire.Init) {
 	if !m.initAllowed(msg) {
 		return
 	}
-	m.event(EventReady, fmt.Sprintf("features %v", m.theirs.Bits()))
+	m.event(EventReady, printable(fmt.Appendf(nil, "features %v", m.theirs.Bits())))
 	if m.factories() {
 		m.send(&wire.SupportedProtocols{IDs: m.protocols()})
 	}
@@ -191,8 +191,6 @@ func (m *Machine) badPoint(typ wire.MsgType, raw []byte, e *wire.Error) {
 		id, at = rule.PCF074, 2
 	}
 	if m.on(id) {
-		temporary := wire.ChannelID(raw[at : at+32])
-		delete(m.opening, temporary)
-		m.fail(temporary, e.Error())
+		m.fail(wire.ChannelID(raw[at:at+32]), e.Error())
 	}
 }

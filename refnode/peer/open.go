@@ -27,7 +27,7 @@ func (m *Machine) openChannel(msg *wire.OpenChannel) {
 		return
 	}
 	if err := m.checkOpen(msg); err != nil {
-		m.refuse(id, err.Error())
+		m.refuseFor(id, err)
 		return
 	}
 	keys, err := m.cfg.Keys()
@@ -73,6 +73,19 @@ func (m *Machine) refuse(id wire.ChannelID, reason string) {
 	m.event(EventRefused, reason)
 }
 
+// refuseFor refuses a channel because a check failed. What the plugin says
+// about its own troubles is for the log, not for the peer.
+func (m *Machine) refuseFor(id wire.ChannelID, err error) {
+	var refusal *channel.Refusal
+	var violation *plugin.Violation
+	if errors.As(err, &refusal) || errors.As(err, &violation) {
+		m.refuse(id, err.Error())
+		return
+	}
+	m.fail(id, "internal error of the factory plugin")
+	m.event(EventRefused, err.Error())
+}
+
 // ErrNotReady is returned by Sell before init is exchanged.
 var ErrNotReady = errors.New("not connected: init is not exchanged yet")
 
@@ -80,11 +93,18 @@ var ErrNotReady = errors.New("not connected: init is not exchanged yet")
 // protocol that has a factory for the channel (PCF-066).
 var ErrNoCommonProtocol = errors.New("no factory protocol in common that has a factory for this channel")
 
+// ErrTooManyAttempts is returned by Sell while as many channels as one
+// connection may have are being opened.
+var ErrTooManyAttempts = errors.New("too many channels being opened with this peer")
+
 // Sell proposes a channel of amount sat inside a factory. The plugins that
 // both sides list are asked in order of their ids.
 func (m *Machine) Sell(amountSat uint64) ([]Action, error) {
 	if m.state != ready {
 		return nil, ErrNotReady
+	}
+	if len(m.opening) >= maxAttempts {
+		return nil, ErrTooManyAttempts
 	}
 	in, err := m.offer(amountSat)
 	if err != nil {
@@ -135,7 +155,6 @@ func (m *Machine) acceptChannel(msg *wire.AcceptChannel) {
 		return
 	}
 	if err := channel.CheckAccept(a.open, msg, m.cfg.Codec.Rules); err != nil {
-		delete(m.opening, id)
 		m.refuse(id, err.Error())
 		return
 	}

@@ -198,6 +198,9 @@ func (m *Machine) on(id rule.ID) bool { return m.cfg.Codec.Rules.On(id) }
 // send queues a message. A message of ours that does not encode is a defect
 // of this node; it ends the connection rather than the process.
 func (m *Machine) send(msg wire.Message) {
+	if m.state == closed { // by a message before this one that does not encode
+		return
+	}
 	messages := []wire.Message{msg}
 	if m.cfg.Tamper.Out != nil {
 		messages = m.cfg.Tamper.Out(msg)
@@ -220,8 +223,10 @@ func (m *Machine) warn(id wire.ChannelID, reason string) {
 	m.send(&wire.Warning{ChannelID: id, Data: []byte(reason)})
 }
 
-// fail sends an error for one channel; the connection stays.
+// fail sends an error for one channel; the connection stays. The peer forgets
+// what the error names, so an attempt with this id is over here too.
 func (m *Machine) fail(id wire.ChannelID, reason string) {
+	delete(m.opening, id)
 	m.send(&wire.ErrorMessage{ChannelID: id, Data: []byte(reason)})
 }
 
@@ -233,7 +238,11 @@ func (m *Machine) close(id rule.ID, reason string) {
 		return
 	}
 	if m.state == ready {
-		m.warn(wire.ChannelID{}, string(id)+": "+reason)
+		text := reason
+		if id != "" { // protocols of other plugins have no ids of ours
+			text = string(id) + ": " + reason
+		}
+		m.warn(wire.ChannelID{}, text)
 	}
 	m.end(id, reason)
 }
