@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"reflect"
@@ -77,6 +78,9 @@ func bytesValue(b []byte) string {
 	const most = 64
 	if b == nil {
 		return ""
+	}
+	if n := len(b); n > 16 && bytes.Count(b, []byte{0}) == n {
+		return fmt.Sprintf("(%d zero bytes)", n)
 	}
 	tail := ""
 	if len(b) > most {

@@ -122,7 +122,7 @@ func (c *Peer) sentPing(raw []byte) bool {
 // ping sends a ping with a pong length not used before on this connection.
 func (c *Peer) ping() (pongBytes int) {
 	for {
-		pongBytes = 16 + c.play.Rand.IntN(4000)
+		pongBytes = 16 + c.play.Rand.IntN(1000)
 		if !slices.Contains(c.pongs, pongBytes) {
 			break
 		}
@@ -323,7 +323,9 @@ func (c *Peer) Provoke(id rule.ID, s Stimulus, want ...Outcome) Reaction {
 			expected: outcomeStrings(want),
 			received: string(r.Outcome) + c.how(),
 		}
-		m.frame = lastFrame(c.play.frames)
+		if r.Outcome != Ignored && r.Outcome != Hung {
+			m.frame = lastFrame(c.play.frames)
+		}
 		c.play.fail(id, m)
 	}
 	return r
@@ -348,9 +350,10 @@ func past(o Outcome) string {
 	}
 }
 
+// lastFrame is the last message received, the pongs of fences left out.
 func lastFrame(frames []report.Frame) *report.Frame {
 	for i := len(frames) - 1; i >= 0; i-- {
-		if frames[i].Direction == "received" {
+		if frames[i].Direction == "received" && frames[i].Type != uint16(wire.TypePong) {
 			f := frames[i]
 			return &f
 		}

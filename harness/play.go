@@ -59,7 +59,7 @@ func (p *Play) Check(id rule.ID, actual any, matcher types.GomegaMatcher, what s
 	ok := true
 	g := gomega.NewGomega(func(message string, _ ...int) {
 		ok = false
-		p.fail(id, mismatch{message: what, received: oneLine(message), expected: []string{what}})
+		p.fail(id, mismatch{message: "not as required: " + what, received: oneLine(message), expected: []string{what}, frame: lastFrame(p.frames)})
 	})
 	g.Expect(actual).To(matcher)
 	return ok
@@ -95,8 +95,21 @@ func (p *Play) fail(id rule.ID, m mismatch) {
 	if m.sent != nil {
 		frame := p.frame("sent", m.sent)
 		f.Sent, f.PlantedOffset = &frame, min(m.planted, len(m.sent))
+	} else {
+		f.Sent = p.lastStimulus()
 	}
 	p.failures = append(p.failures, f)
+}
+
+// lastStimulus is the last message sent that is not the ping of a fence.
+func (p *Play) lastStimulus() *report.Frame {
+	for i := len(p.frames) - 1; i >= 0; i-- {
+		f := p.frames[i]
+		if f.Direction == "sent" && f.Type != uint16(wire.TypePing) {
+			return &f
+		}
+	}
+	return nil
 }
 
 // controlFailed records that a positive control failed, and ends the body.

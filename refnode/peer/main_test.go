@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"io"
 	"os"
 	"testing"
 
@@ -13,7 +12,6 @@ import (
 	"superscalar/refnode/peer"
 	"superscalar/refnode/plugin"
 	"superscalar/wire"
-	"superscalar/wire/rule"
 )
 
 // TestMain fixes the seed of the property tests, so that a run can be
@@ -96,8 +94,6 @@ func (r repeat) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-var _ io.Reader = repeat(0)
-
 // toy is a factory protocol of somebody else, to show what a base node does
 // about a plugin that it does not know. What it does is in the payload.
 type toy struct{}
@@ -167,14 +163,4 @@ func goodAccept(id byte) *wire.AcceptChannel {
 		Keys:        keyring[91],
 		ChannelType: wire.NewFeatures(12, 22, 46, 50),
 	}
-}
-
-// known reports whether an id is one of SPEC.md.
-func known(id rule.ID) bool {
-	for _, r := range rule.Embedded().Requirements {
-		if r.ID == id {
-			return true
-		}
-	}
-	return false
 }
