@@ -44,7 +44,7 @@ func (t *execTarget) Prepare(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnreachable, err)
 		}
-		if err := Reach(ctx, n.Address(), [32]byte{}); err != nil {
+		if err := Reach(ctx, n.Address(), t.deadline); err != nil {
 			return err
 		}
 	}

@@ -61,13 +61,17 @@ func tierIncludes(have, need Tier) bool {
 
 // remote is a target that is running already: NODEID@HOST:PORT.
 type remote struct {
-	addr transport.Address
-	role Role
+	addr     transport.Address
+	role     Role
+	deadline time.Duration
 }
 
-// NewRemote returns the target at addr, which plays role. Only tier wire can
-// be tested: nobody can tell it to do anything.
-func NewRemote(addr transport.Address, role Role) Target { return &remote{addr, role} }
+// NewRemote returns the target at addr, which plays role and is unreachable
+// when it does not complete a handshake within deadline. Only tier wire can be
+// tested: nobody can tell it to do anything.
+func NewRemote(addr transport.Address, role Role, deadline time.Duration) Target {
+	return &remote{addr, role, deadline}
+}
 
 func (t *remote) Kind() string                                          { return "wire" }
 func (t *remote) Tier() Tier                                            { return Wire }
@@ -77,7 +81,7 @@ func (t *remote) Release(Node)                                          {}
 func (t *remote) Close() error                                          { return nil }
 
 // Prepare implements Preparer.
-func (t *remote) Prepare(ctx context.Context) error { return Reach(ctx, t.addr, [32]byte{1}) }
+func (t *remote) Prepare(ctx context.Context) error { return Reach(ctx, t.addr, t.deadline) }
 
 func (t *remote) Address() transport.Address { return t.addr }
 func (t *remote) Version() string            { return "" }
@@ -85,10 +89,12 @@ func (t *remote) Version() string            { return "" }
 // Reach makes sure that a target is there before a run: a connection refused
 // or a wrong node id is the operator's mistake, and hundreds of failed cases
 // are no way to say so. It decides no case.
-func Reach(ctx context.Context, addr transport.Address, seed [32]byte) error {
-	c, err := transport.Dial(ctx, addr, transport.Options{Key: deriveKey(seed, "reach")})
+func Reach(ctx context.Context, addr transport.Address, deadline time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	c, err := transport.Dial(ctx, addr, transport.Options{Key: deriveKey([32]byte{}, "reach"), HandshakeTimeout: deadline})
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrUnreachable, addr, err)
+		return fmt.Errorf("%w: is it running, and is the address right? %w", ErrUnreachable, err)
 	}
 	return c.Close()
 }

@@ -122,7 +122,9 @@ func (f *conformFlags) against(e env, target harness.Target, opts harness.Option
 		return nil
 	}
 	if p, ok := target.(harness.Preparer); ok {
-		if err := p.Prepare(e.Context); err != nil {
+		if err := p.Prepare(e.Context); e.Context.Err() != nil {
+			return exit(ExitFailed, "interrupted before the first case")
+		} else if err != nil {
 			return &ExitError{ExitUnreachable, err}
 		}
 	}
@@ -293,7 +295,7 @@ func writable(dir string) error {
 	switch {
 	case err == nil && !info.IsDir():
 		return fmt.Errorf("%s is a file; name a directory", dir)
-	case os.IsNotExist(err):
+	case err != nil: // it will be made: look at what it will be made in
 		for place = filepath.Dir(dir); ; place = filepath.Dir(place) {
 			if info, err := os.Stat(place); err == nil && info.IsDir() {
 				break

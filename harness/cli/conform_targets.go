@@ -92,7 +92,7 @@ func (f *conformFlags) openRemote(c *cobra.Command, opts *harness.Options) (harn
 	if opts.Tier == "" {
 		opts.Tier = harness.Wire
 	}
-	return harness.NewRemote(addr, role), nil
+	return harness.NewRemote(addr, role, opts.Deadline), nil
 }
 
 // runNulls runs every null peer and prints what it scored, which must be

@@ -24,8 +24,9 @@ var rewrite = flag.Bool("rewrite", false, "write what the node does into the tra
 // of intent on top, then commands, and under each, indented, what the node
 // does. The commands:
 //
-//	node [envelope=N] [features=BITS] [plugins=NAMES] [keys=fail] [ids=fail]
-//	       a new node and connection: what it does at the start
+//	start [envelope=N] [features=BITS] [plugins=NAMES] [keys=fail] [ids=fail]
+//	       a new node and connection: what it does unasked
+//	node   the same, silently
 //	ready  exchanges init and the lists of protocols, silently
 //	recv   a message from the peer, see script_test.go
 //	sell N the LSP proposes a channel of N sat
@@ -93,7 +94,7 @@ func replay(t *testing.T, trace string) string {
 			continue
 		}
 		w := words(line)
-		if w[0] == "node" {
+		if w[0] == "start" || w[0] == "node" {
 			var err error
 			if s, err = newSession(t, w[1:]); err != nil {
 				t.Fatalf("line %d: %v", number+1, err)
@@ -151,8 +152,11 @@ func newSession(t *testing.T, options []string) (*session, error) {
 // command carries out one line.
 func (s *session) command(w []string) ([]string, error) {
 	switch w[0] {
-	case "node":
+	case "start":
 		return s.actions(s.machine.Start()), nil
+	case "node":
+		s.actions(s.machine.Start())
+		return nil, nil
 	case "ready":
 		first := s.actions(s.machine.Receive(encode(s.t, s.codec, build("init", newArgs(nil)))))
 		second := s.actions(s.machine.Receive(encode(s.t, s.codec, &wire.SupportedProtocols{IDs: s.ids})))
