@@ -17,6 +17,7 @@ func envelopeCases() []harness.Case {
 			Name: "pcf/envelope/" + name, Summary: fmt.Sprintf("A node reacts rightly to %s.", what), Rules: []rule.ID{id}, Features: factories,
 			Body: func(p *harness.Play) {
 				c := p.Connect()
+				factoryControl(p, c)
 				raw, planted := build(p)
 				c.Provoke(id, harness.Stimulus{Raw: raw, Planted: planted, What: what}, want...)
 				c.After()

@@ -51,7 +51,7 @@ func featureCases() []harness.Case {
 			Name: "pcf/feature/from-others", Summary: "A factory message from a peer that does not offer factories is an unknown even message.",
 			Rules: []rule.ID{rule.PCF005}, Features: factories,
 			Body: func(p *harness.Play) {
-				p.Connect()
+				factoryControl(p, p.Connect())
 				c := p.Dial()
 				c.ReadInit()
 				c.ExchangeWith(withoutFactories(c), nil)

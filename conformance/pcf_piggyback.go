@@ -35,6 +35,7 @@ func piggybackCases() []harness.Case {
 			Name: "pcf/piggyback/" + s.name, Summary: fmt.Sprintf("A node refuses %s.", s.what), Rules: []rule.ID{s.rule}, Features: factories,
 			Body: func(p *harness.Play) {
 				c := p.Connect()
+				factoryControl(p, c)
 				raw, at := piggyback.encode(p, s.stream(p))
 				c.Provoke(s.rule, harness.Stimulus{Raw: raw, Planted: at, What: s.what}, harness.WarnAndClose...)
 				c.After()
@@ -106,6 +107,7 @@ func superscalarCases() []harness.Case {
 			Features: factories, Protocol: harness.SuperScalar,
 			Body: func(p *harness.Play) {
 				c := p.Connect()
+				payloadControl(p, c)
 				m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: s.payload}
 				raw := c.Encode(m)
 				c.Provoke(s.rule, harness.Stimulus{Raw: raw, Planted: len(raw) - len(s.payload), What: s.what}, s.want...)

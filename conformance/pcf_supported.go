@@ -73,7 +73,7 @@ func supportedCases() []harness.Case {
 		{
 			Name: "pcf/supported/intersection", Summary: "A protocol that only the target listed cannot be used.", Rules: []rule.ID{rule.PCF028}, Features: factories, Protocol: harness.SuperScalar,
 			Body: func(p *harness.Play) {
-				p.Connect()
+				payloadControl(p, p.Connect())
 				c := p.Dial()
 				c.ExchangeWith(nil, []wire.ProtocolID{})
 				m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xff}}
@@ -89,6 +89,7 @@ func supportedCases() []harness.Case {
 				p.Connect()
 				c := p.Dial()
 				c.ExchangeWith(nil, nil)
+				factoryControl(p, c)
 				raw, at := form{sub: wire.SubSupportedProtocols}.encode(p, s.stream(p))
 				c.Provoke(s.rule, harness.Stimulus{Raw: raw, Planted: at, What: s.what}, s.want...)
 				c.After()
@@ -99,6 +100,7 @@ func supportedCases() []harness.Case {
 		Name: "pcf/supported/second", Summary: "A node refuses a second supported_factory_protocols.", Rules: []rule.ID{rule.PCF022}, Features: factories,
 		Body: func(p *harness.Play) {
 			c := p.Connect()
+			factoryControl(p, c)
 			c.Provoke(rule.PCF022, harness.Stimulus{Message: &wire.SupportedProtocols{IDs: p.Protocols()}, What: "a second supported_factory_protocols"}, harness.WarnAndClose...)
 			c.After()
 		},

@@ -9,6 +9,7 @@ import (
 	"superscalar/harness"
 	"superscalar/refnode/channel"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // points returns n valid points that depend on the case alone.
@@ -97,4 +98,24 @@ func (f form) raw(p *harness.Play, stream []byte) (raw []byte, at int) {
 	}
 	head := []byte{byte(envelope >> 8), byte(envelope), byte(f.sub >> 8), byte(f.sub)}
 	return append(head, stream...), len(head)
+}
+
+// factoryControl is the positive control of cases that send one bad factory
+// message: a harmless one, of an unknown odd submessage id, is ignored on the
+// same connection just before.
+func factoryControl(p *harness.Play, c *harness.Peer) {
+	raw, _ := form{sub: 0x7fff}.raw(p, nil)
+	c.Provoke(rule.PCF011, harness.Stimulus{Raw: raw, Planted: -1, What: "control: an unknown odd submessage"}, harness.Ignored)
+}
+
+// payloadControl is the same for SuperScalar messages.
+func payloadControl(p *harness.Play, c *harness.Peer) {
+	m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xfd}}
+	c.Provoke(rule.PCF042, harness.Stimulus{Message: m, What: "control: an unknown odd SuperScalar message"}, harness.Ignored)
+}
+
+// messageControl is the same for base messages.
+func messageControl(c *harness.Peer) {
+	m := &wire.Unknown{Kind: 40003, Payload: []byte{1}}
+	c.Provoke(rule.TRN020, harness.Stimulus{Message: m, What: "control: an unknown odd message"}, harness.Ignored)
 }

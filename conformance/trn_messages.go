@@ -22,6 +22,7 @@ type stimulus struct {
 func provoke(s stimulus) func(*harness.Play) {
 	return func(p *harness.Play) {
 		c := p.Connect()
+		messageControl(c)
 		c.Provoke(s.rule, harness.Stimulus{Raw: s.raw, Planted: s.planted, What: s.what}, s.want...)
 		c.After()
 	}

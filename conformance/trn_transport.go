@@ -146,40 +146,36 @@ func set(i int, b byte) func([]byte) []byte {
 }
 
 func badActCases() []harness.Case {
-	var cases []harness.Case
-	for _, b := range []badAct{
+	one, three := []badAct{
 		{"act-one-bad-version", "act one of version 1", rule.TRN001, set(0, 1)},
 		{"act-one-bad-key", "act one with a key that is no compressed point", rule.TRN002, set(1, 4)},
 		{"act-one-bad-tag", "act one with a wrong tag", rule.TRN003, flip(-1)},
-	} {
+	}, []badAct{
+		{"act-three-bad-version", "act three of version 1", rule.TRN001, set(0, 1)},
+		{"act-three-bad-ciphertext", "act three whose node id does not authenticate", rule.TRN003, flip(20)},
+		{"act-three-bad-tag", "act three with a wrong tag", rule.TRN003, flip(-1)},
+	}
+	var cases []harness.Case
+	refused := func(b badAct, send func(r *harness.Raw)) {
 		cases = append(cases, harness.Case{
 			Name: "trn/transport/" + b.name, Summary: "A responder silently refuses " + b.what + ".", Rules: []rule.ID{b.rule},
 			Body: func(p *harness.Play) {
 				p.Connect()
 				r := p.DialRaw()
 				defer r.Close()
-				r.Write(b.spoil(r.Start()))
+				send(r)
 				r.SilentlyClosed(b.rule, b.what)
 				p.Connect()
 			},
 		})
 	}
-	for _, b := range []badAct{
-		{"act-three-bad-version", "act three of version 1", rule.TRN001, set(0, 1)},
-		{"act-three-bad-ciphertext", "act three whose node id does not authenticate", rule.TRN003, flip(20)},
-		{"act-three-bad-tag", "act three with a wrong tag", rule.TRN003, flip(-1)},
-	} {
-		cases = append(cases, harness.Case{
-			Name: "trn/transport/" + b.name, Summary: "A responder silently refuses " + b.what + ".", Rules: []rule.ID{b.rule},
-			Body: func(p *harness.Play) {
-				p.Connect()
-				r := p.DialRaw()
-				defer r.Close()
-				r.Write(r.Start())
-				r.Write(b.spoil(r.ActThree()))
-				r.SilentlyClosed(b.rule, b.what)
-				p.Connect()
-			},
+	for _, b := range one {
+		refused(b, func(r *harness.Raw) { r.Write(b.spoil(r.Start())) })
+	}
+	for _, b := range three {
+		refused(b, func(r *harness.Raw) {
+			r.Write(r.Start())
+			r.Write(b.spoil(r.ActThree()))
 		})
 	}
 	for _, b := range []badAct{

@@ -13,10 +13,11 @@ import (
 	"superscalar/refnode/transport"
 )
 
-// execTarget is an implementation behind a driver: "exec:COMMAND". One driver
-// process and one node per role serve all cases.
+// execTarget is an implementation behind a driver. One driver and one node per
+// role serve all cases.
 type execTarget struct {
-	command  string
+	kind     string
+	open     func(context.Context) (*driver.Client, error)
 	deadline time.Duration
 	roles    []Role
 
@@ -25,13 +26,29 @@ type execTarget struct {
 }
 
 // NewExec returns the target that the driver COMMAND drives, in the given
-// roles. A command has deadline to answer; start and restart get ten times
-// that, for nodes take their time to come up.
+// roles ("exec:COMMAND"). A driver has ten times the deadline to answer, for
+// nodes take their time to come up.
 func NewExec(command string, roles []Role, deadline time.Duration) Target {
-	return &execTarget{command: command, deadline: deadline, roles: roles, nodes: map[Role]*execNode{}}
+	opts := driver.Options{Deadline: 10 * deadline, Env: ownProgram()}
+	return newDriven("exec", roles, deadline, func(ctx context.Context) (*driver.Client, error) {
+		return driver.Spawn(ctx, command, opts)
+	})
 }
 
-func (t *execTarget) Kind() string  { return "exec" }
+// NewDialBack returns the target of a driver that connects to hostport
+// ("tcp:HOST:PORT"), in one role; listening hears the address to dial.
+func NewDialBack(hostport string, role Role, deadline time.Duration, listening func(string)) Target {
+	opts := driver.Options{Deadline: 10 * deadline, Listening: listening}
+	return newDriven("tcp", []Role{role}, deadline, func(ctx context.Context) (*driver.Client, error) {
+		return driver.ListenDialBack(ctx, hostport, opts)
+	})
+}
+
+func newDriven(kind string, roles []Role, deadline time.Duration, open func(context.Context) (*driver.Client, error)) Target {
+	return &execTarget{kind: kind, open: open, deadline: deadline, roles: roles, nodes: map[Role]*execNode{}}
+}
+
+func (t *execTarget) Kind() string  { return t.kind }
 func (t *execTarget) Tier() Tier    { return Driver }
 func (t *execTarget) Roles() []Role { return t.roles }
 func (t *execTarget) Release(Node)  {}
@@ -57,7 +74,7 @@ func (t *execTarget) Acquire(ctx context.Context, role Role, _ [32]byte) (Node, 
 	if n := t.nodes[role]; n != nil {
 		return n, nil
 	}
-	c, err := driver.Spawn(ctx, t.command, driver.Options{Deadline: 10 * t.deadline, Env: ownProgram()})
+	c, err := t.open(ctx)
 	if err != nil {
 		return nil, err
 	}

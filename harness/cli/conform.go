@@ -15,7 +15,6 @@ import (
 	"superscalar/conformance"
 	"superscalar/harness"
 	"superscalar/harness/report"
-	"superscalar/refnode/node"
 	"superscalar/wire"
 )
 
@@ -43,6 +42,7 @@ Targets:
   NODEID@HOST:PORT  a running node; tier wire only: nothing but a connection
   exec:COMMAND      a driver, which starts the node and tells it what to do
                     (see 'superscalar driver --help'); tier driver
+  tcp:127.0.0.1:PORT  the same, for a driver that connects to the suite
   lnd               a real lnd, built and started here: an ordinary peer
 
 A case ends as passed, failed, skipped (this run cannot do it), unsupported (the
@@ -62,7 +62,7 @@ reached.`,
 		Args: takes(),
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.target, "target", "refnode", "what to test: refnode, NODEID@HOST:PORT, exec:COMMAND, lnd")
+	fl.StringVar(&f.target, "target", "refnode", "what to test: refnode, NODEID@HOST:PORT, exec:COMMAND, tcp:HOST:PORT, lnd")
 	fl.StringVar(&f.role, "role", "", "role of the target: lsp, client or both (default: both, lsp for a running node)")
 	fl.StringVar(&f.tier, "tier", "", "run no case above this tier: wire, driver or chain (default: what the target allows)")
 	fl.StringVar(&f.profile, "profile", "extended", "core leaves out the cases that only the extended profile has")
@@ -314,5 +314,3 @@ func writable(dir string) error {
 	_ = tmp.Close()
 	return os.Remove(tmp.Name())
 }
-
-var bothRoles = []harness.Role{node.LSP, node.Client}

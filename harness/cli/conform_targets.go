@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"superscalar/harness/lnd"
 	"superscalar/harness/mutant"
 	"superscalar/harness/report"
+	"superscalar/refnode/node"
 	"superscalar/refnode/transport"
 )
 
@@ -52,6 +55,8 @@ func (f *conformFlags) open(c *cobra.Command, e env, opts *harness.Options) (har
 		return lnd.NewTarget(e.Err), err
 	case strings.HasPrefix(f.target, "exec:"):
 		return f.openExec(c, opts)
+	case strings.HasPrefix(f.target, "tcp:"):
+		return f.openDialBack(c, e, opts)
 	}
 	return f.openRemote(c, opts)
 }
@@ -72,27 +77,45 @@ func (f *conformFlags) openExec(c *cobra.Command, opts *harness.Options) (harnes
 	}
 	roles := opts.Roles
 	if len(roles) == 0 {
-		roles = bothRoles
+		roles = []harness.Role{node.LSP, node.Client}
 	}
 	return harness.NewExec(command, roles, opts.Deadline), nil
+}
+
+func (f *conformFlags) openDialBack(c *cobra.Command, e env, opts *harness.Options) (harness.Target, error) {
+	hostport := strings.TrimPrefix(f.target, "tcp:")
+	host, _, err := net.SplitHostPort(hostport)
+	if ip, ipErr := netip.ParseAddr(host); err != nil || ipErr != nil || !ip.IsLoopback() {
+		return nil, usage(c, "--target %q: a driver dials back over loopback, write tcp:127.0.0.1:PORT", f.target)
+	}
+	if f.role == "both" {
+		return nil, usage(c, "--role both: a driver that dials back drives one node, name its role")
+	}
+	return harness.NewDialBack(hostport, f.oneRole(opts), opts.Deadline, func(addr string) {
+		fmt.Fprintf(e.Err, "waiting for the driver to connect to %s\n", addr)
+	}), nil
+}
+
+// oneRole is the role of a target that can play only one: LSP unless said.
+func (f *conformFlags) oneRole(opts *harness.Options) harness.Role {
+	if len(opts.Roles) == 1 {
+		return opts.Roles[0]
+	}
+	return node.LSP
 }
 
 func (f *conformFlags) openRemote(c *cobra.Command, opts *harness.Options) (harness.Target, error) {
 	addr, err := transport.ParseAddress(f.target)
 	if err != nil {
-		return nil, usage(c, "--target %q is none of refnode, lnd, exec:COMMAND, NODEID@HOST:PORT: %w", f.target, err)
+		return nil, usage(c, "--target %q is none of refnode, lnd, exec:COMMAND, tcp:HOST:PORT, NODEID@HOST:PORT: %w", f.target, err)
 	}
 	if f.role == "both" {
 		return nil, usage(c, "--role both: a running node plays one role, name it")
 	}
-	role := bothRoles[0]
-	if len(opts.Roles) == 1 {
-		role = opts.Roles[0]
-	}
 	if opts.Tier == "" {
 		opts.Tier = harness.Wire
 	}
-	return harness.NewRemote(addr, role, opts.Deadline), nil
+	return harness.NewRemote(addr, f.oneRole(opts), opts.Deadline), nil
 }
 
 // runNulls runs every null peer and prints what it scored, which must be

@@ -53,9 +53,13 @@ func (m *Machine) initAllowed(msg *wire.Init) bool {
 	return true
 }
 
-// dependenciesMet checks TRN-057, and PCF-003 for the factory feature.
+// dependenciesMet checks TRN-057, and PCF-003 for the factory feature. What
+// an unknown feature depends on is no concern of this node (TRN-055).
 func (m *Machine) dependenciesMet() (rule.ID, string, bool) {
 	for _, bit := range m.theirs.Bits() {
+		if !knownFeature(bit) {
+			continue
+		}
 		id := rule.TRN057
 		if bit&^1 == wire.FeatureFactories {
 			id = rule.PCF003
@@ -191,6 +195,6 @@ func (m *Machine) badPoint(typ wire.MsgType, raw []byte, e *wire.Error) {
 		id, at = rule.PCF074, 2
 	}
 	if m.on(id) {
-		m.fail(wire.ChannelID(raw[at:at+32]), e.Error())
+		m.refuse(wire.ChannelID(raw[at:at+32]), e.Error())
 	}
 }
