@@ -19,7 +19,7 @@ func Cases() []harness.Case {
 	all := slices.Concat(
 		transportCases(), messageCases(), initCases(), noticeCases(), pingCases(),
 		featureCases(), envelopeCases(), supportedCases(), piggybackCases(),
-		superscalarCases(), loopbackCases(), openCases(), acceptCases(), changeCases(),
+		superscalarCases(), loopbackCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
 	)
 	for i := range all {
 		if all[i].Since == "" {

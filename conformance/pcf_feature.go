@@ -69,6 +69,20 @@ func featureCases() []harness.Case {
 			},
 		},
 	}
+	cases = append(cases, harness.Case{
+		Name: "pcf/feature/other-form", Summary: "The message type of the form a node does not use is an unknown type.", Rules: []rule.ID{rule.PCF009}, Features: factories,
+		Body: func(p *harness.Play) {
+			c := p.Connect()
+			factoryControl(p, c)
+			other, want := wire.TypeFactoryCompat, []harness.Outcome{harness.Ignored}
+			if p.Codec.Envelope == wire.TypeFactoryCompat {
+				other, want = wire.TypeFactory, harness.AnyClose
+			}
+			raw := []byte{byte(other >> 8), byte(other), 0, 18} // an unknown even submessage in the wrong envelope
+			c.Provoke(rule.PCF009, harness.Stimulus{Raw: raw, What: fmt.Sprintf("message type %d", other)}, want...)
+			c.After()
+		},
+	})
 	for _, missing := range []struct {
 		name    string
 		feature wire.Feature

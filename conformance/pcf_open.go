@@ -22,7 +22,7 @@ func openCases() []harness.Case {
 	return append(cases,
 		harness.Case{
 			Name: "pcf/open/accepted", Summary: "A right open_channel inside a factory is accepted, rightly.",
-			Rules: []rule.ID{rule.PCF065, rule.PCF073}, Features: factories, Protocol: harness.Loopback,
+			Rules: []rule.ID{rule.PCF065, rule.PCF073, rule.PCF096}, Features: factories, Protocol: harness.Loopback,
 			Body: func(p *harness.Play) {
 				c := p.Connect()
 				open := openIn(p, c, p.Codec.LoopbackID())
@@ -69,8 +69,14 @@ func openCases() []harness.Case {
 			Body: func(p *harness.Play) {
 				c := p.Connect()
 				open := openIn(p, c, p.Codec.LoopbackID())
-				if _, ok := accepted(p, c, open); ok {
-					refused(p, c, rule.PCF075, "a second open_channel with the same temporary_channel_id", open)
+				if _, ok := accepted(p, c, open); !ok {
+					return
+				}
+				refused(p, c, rule.PCF075, "a second open_channel with the same temporary_channel_id", open)
+				if c.Open() {
+					c.Send(open)
+					p.Step("the same open_channel once more, after both attempts were failed")
+					harness.Await[*wire.AcceptChannel](c, rule.PCF075, "accept_channel, since the id is free again")
 				}
 				c.After()
 			},
@@ -92,7 +98,69 @@ func openCases() []harness.Case {
 			},
 		},
 		recordLengthCase(-1), recordLengthCase(+1),
+		harness.Case{
+			Name: "pcf/open/unknown-even-record", Summary: "A node closes on an open_channel with an unknown even record.",
+			Rules: []rule.ID{rule.PCF058}, Features: factories, Protocol: harness.Loopback,
+			Body: func(p *harness.Play) {
+				c := acceptedControl(p)
+				open := openIn(p, c, p.Codec.LoopbackID())
+				open.Extra = wire.Stream{{Type: 65602, Value: []byte{1}}}
+				c.Provoke(rule.PCF058, harness.Stimulus{Message: open, What: "an open_channel with unknown even record 65602"}, harness.AnyClose...)
+				c.After()
+			},
+		},
 	)
+}
+
+// attemptCases are about what becomes of attempts.
+func attemptCases() []harness.Case {
+	open := func(name, summary string, id rule.ID, body func(*harness.Play)) harness.Case {
+		return harness.Case{Name: "pcf/attempts/" + name, Summary: summary, Rules: []rule.ID{id}, Features: factories, Protocol: harness.Loopback, Body: body}
+	}
+	again := func(c *harness.Peer, id rule.ID, m *wire.OpenChannel) {
+		c.Send(m)
+		harness.Await[*wire.AcceptChannel](c, id, "accept_channel")
+	}
+	return []harness.Case{
+		open("reconnect", "A new connection may repeat the open_channel of the one before.", rule.PCF077, func(p *harness.Play) {
+			c := p.Connect()
+			m := openIn(p, c, p.Codec.LoopbackID())
+			accepted(p, c, m)
+			c.Close()
+			c = p.DialAs(0)
+			c.Exchange()
+			p.Step("the same open_channel on a new connection")
+			again(c, rule.PCF077, m)
+			c.After()
+		}),
+		open("two-peers", "Two peers may use one temporary_channel_id.", rule.PCF078, func(p *harness.Play) {
+			first := p.Connect()
+			m := openIn(p, first, p.Codec.LoopbackID())
+			accepted(p, first, m)
+			second := p.Connect()
+			p.Step("the same temporary_channel_id from another peer")
+			again(second, rule.PCF078, m)
+			second.After()
+		}),
+		{
+			Name: "trn/notices/error-for-all", Summary: "An error with an all-zero channel_id ends the sender's attempts, and no others.",
+			Rules: []rule.ID{rule.TRN075}, Features: factories, Protocol: harness.Loopback,
+			Body: func(p *harness.Play) {
+				sender, other := p.Connect(), p.Connect()
+				m, theirs := openIn(p, sender, p.Codec.LoopbackID()), openIn(p, other, p.Codec.LoopbackID())
+				accepted(p, sender, m)
+				accepted(p, other, theirs)
+				sender.Send(&wire.ErrorMessage{Data: []byte("all of them")})
+				if sender.Fence(); !sender.Open() { // closing is a node's right after an error for all
+					sender = p.DialAs(0)
+					sender.Exchange()
+				}
+				p.Step("after an error with an all-zero channel_id")
+				again(sender, rule.TRN075, m)
+				refused(p, other, rule.TRN075, "the open_channel of another peer once more, which is still open", theirs)
+			},
+		},
+	}
 }
 
 // recordLengthCase: channel_in_factory of 65 or 67 bytes (PCF-068).
@@ -142,13 +210,16 @@ func openFaults() []openFault {
 		{"announced", "announce_channel set", rule.PCF064, func(m *wire.OpenChannel) { m.ChannelFlags = 1 }},
 		{"early-warning-time-1998", "an early warning time of 1,998 blocks", rule.PCF069, func(m *wire.OpenChannel) { m.ChannelInFactory.EarlyWarningTime = 1998 }},
 		{"early-warning-time-65535", "an early warning time of 65,535 blocks", rule.PCF069, func(m *wire.OpenChannel) { m.ChannelInFactory.EarlyWarningTime = 65535 }},
+		{"unknown-channel-type", "a channel_type with unknown bit 1000", rule.PCF098, func(m *wire.OpenChannel) { m.ChannelType = m.ChannelType.With(1000) }},
+		{"static-remotekey-type", "a channel_type without option_anchors", rule.PCF098, func(m *wire.OpenChannel) {
+			m.ChannelType = m.ChannelType.Without(wire.FeatureAnchors)
+		}},
 		bolt2("chain-hash", "another chain", func(m *wire.OpenChannel) { m.ChainHash[0] ^= 1 }),
 		bolt2("push-msat", "a push_msat above the funding", func(m *wire.OpenChannel) { m.PushMsat = 1000*m.FundingSat + 1 }),
 		bolt2("max-accepted-htlcs", "484 max_accepted_htlcs", func(m *wire.OpenChannel) { m.MaxAcceptedHTLCs = 484 }),
 		bolt2("dust-above-reserve", "a dust limit above the reserve", func(m *wire.OpenChannel) { m.DustLimitSat = m.ChannelReserveSat + 1 }),
 		bolt2("dust-353", "a dust limit of 353 sat", func(m *wire.OpenChannel) { m.DustLimitSat = 353 }),
 		bolt2("no-channel-type", "no channel_type", func(m *wire.OpenChannel) { m.ChannelType = nil }),
-		bolt2("unknown-channel-type", "a channel_type with unknown bit 1000", func(m *wire.OpenChannel) { m.ChannelType = m.ChannelType.With(1000) }),
 		bolt2("to-self-delay", "a to_self_delay of 65,535 blocks", func(m *wire.OpenChannel) { m.ToSelfDelay = 65535 }),
 		bolt2("feerate-0", "a feerate of 0", func(m *wire.OpenChannel) { m.FeeratePerKw = 0 }),
 		bolt2("feerate-huge", "a feerate of 4,294,967,295", func(m *wire.OpenChannel) { m.FeeratePerKw = 1<<32 - 1 }),
@@ -207,6 +278,7 @@ func checkAccept(p *harness.Play, o *wire.OpenChannel, a *wire.AcceptChannel) {
 	p.Check(rule.PCF073, a.ChannelReserveSat, gomega.BeNumerically(">=", o.DustLimitSat), "a reserve not under the opener's dust limit")
 	p.Check(rule.PCF073, a.DustLimitSat, gomega.BeNumerically("<=", o.ChannelReserveSat), "a dust limit not above the opener's reserve")
 	p.Check(rule.PCF073, a.DustLimitSat, gomega.BeNumerically("<=", a.ChannelReserveSat), "a dust limit not above its own reserve")
+	p.Check(rule.PCF096, a.ChannelReserveSat, gomega.BeNumerically(">=", o.FundingSat/100), "a reserve of at least 1 % of the funding")
 }
 
 // Section 3.7 again: the target asks. Only an LSP opens channels.
@@ -229,13 +301,41 @@ func acceptCases() []harness.Case {
 		},
 		{
 			Name: "pcf/accept/open-flags", Summary: "An LSP's open_channel inside a factory has the right channel type and flags.",
-			Rules: []rule.ID{rule.PCF067}, Roles: lsp, Tier: harness.Driver, Features: factories, Protocol: harness.Loopback,
+			Rules: []rule.ID{rule.PCF067, rule.PCF097}, Roles: lsp, Tier: harness.Driver, Features: factories, Protocol: harness.Loopback,
 			Body: func(p *harness.Play) {
 				_, open := sold(p)
 				p.Step("the target's open_channel")
 				p.Check(rule.PCF067, open.ChannelType.Bit(wire.FeatureZeroConf), gomega.BeTrue(), "option_zeroconf in channel_type")
 				p.Check(rule.PCF067, open.ChannelType.Bit(wire.FeatureScidAlias), gomega.BeTrue(), "option_scid_alias in channel_type")
 				p.Check(rule.PCF067, open.ChannelFlags&1, gomega.BeZero(), "announce_channel clear")
+				p.Check(rule.PCF097, open.ChannelReserveSat, gomega.Equal(open.DustLimitSat), "a reserve that is the dust limit")
+			},
+		},
+		{
+			Name: "pcf/accept/after-refusal", Summary: "An accept_channel for an attempt that was failed is answered with an error.",
+			Rules: []rule.ID{rule.PCF079}, Roles: lsp, Tier: harness.Driver, Features: factories, Protocol: harness.Loopback,
+			Body: func(p *harness.Play) {
+				c, open := sold(p)
+				bad := rightAccept(p, open)
+				bad.ChannelType = nil
+				c.Provoke(rule.PCF074, harness.Stimulus{Message: bad, What: "an accept_channel without channel_type"}, harness.FailChannel...)
+				if !c.Open() {
+					return // the attempt ended with its connection
+				}
+				r := c.Provoke(rule.PCF079, harness.Stimulus{Message: rightAccept(p, open), What: "a right accept_channel, too late"}, harness.FailChannel...)
+				sameChannel(p, rule.PCF079, r, open.TemporaryChannelID)
+				c.After()
+			},
+		},
+		{
+			Name: "pcf/accept/unknown-even-record", Summary: "A node closes on an accept_channel with an unknown even record.",
+			Rules: []rule.ID{rule.PCF058}, Roles: lsp, Tier: harness.Driver, Features: factories, Protocol: harness.Loopback,
+			Body: func(p *harness.Play) {
+				c, open := sold(p)
+				a := rightAccept(p, open)
+				a.Extra = wire.Stream{{Type: 65602, Value: []byte{1}}}
+				c.Provoke(rule.PCF058, harness.Stimulus{Message: a, What: "an accept_channel with unknown even record 65602"}, harness.AnyClose...)
+				c.After()
 			},
 		},
 		{

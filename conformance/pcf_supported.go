@@ -82,6 +82,17 @@ func supportedCases() []harness.Case {
 			},
 		},
 	}
+	cases = append(cases, harness.Case{
+		Name: "pcf/supported/not-first", Summary: "A node refuses a factory message before the peer listed its protocols.", Rules: []rule.ID{rule.PCF017}, Features: factories, Protocol: harness.SuperScalar,
+		Body: func(p *harness.Play) {
+			payloadControl(p, p.Connect())
+			c := p.Dial()
+			c.ExchangeWith(nil, nil)
+			m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xff}}
+			c.Provoke(rule.PCF017, harness.Stimulus{Message: m, What: "a piggyback before supported_factory_protocols"}, harness.WarnAndClose...)
+			c.After()
+		},
+	})
 	for _, s := range supportedStimuli() {
 		cases = append(cases, harness.Case{
 			Name: "pcf/supported/" + s.name, Summary: fmt.Sprintf("A node reacts rightly to %s.", s.what), Rules: []rule.ID{s.rule}, Features: factories,

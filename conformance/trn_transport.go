@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"bytes"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -76,6 +78,26 @@ func transportCases() []harness.Case {
 			},
 		},
 	}
+	cases = append(cases, harness.Case{
+		Name: "trn/transport/both-dial", Summary: "Of two connections dialled from opposite sides the one of the smaller node id stays.",
+		Rules: []rule.ID{rule.TRN012}, Tier: harness.Driver, Profile: harness.Extended, Body: bothDial,
+	}, harness.Case{
+		Name: "trn/transport/fresh-ephemeral", Summary: "Two handshakes use two ephemeral keys.",
+		Rules: []rule.ID{rule.TRN013},
+		Body: func(p *harness.Play) {
+			p.Connect()
+			var keys [2][]byte
+			for i := range keys {
+				r := p.DialRaw()
+				defer r.Close()
+				r.Write(r.Start())
+				keys[i] = r.ActTwo()[1:34]
+			}
+			if bytes.Equal(keys[0], keys[1]) {
+				p.Fail(rule.TRN013, "two handshakes used one ephemeral key", "two different keys", hex.EncodeToString(keys[0]))
+			}
+		},
+	})
 	cases = append(cases, badActCases()...)
 	return append(cases, badFrameCases()...)
 }
@@ -100,6 +122,33 @@ func keyRotation(p *harness.Play) {
 		}
 	}
 	c.Control()
+}
+
+// bothDial has the target dial the suite, dials it back with the same node id,
+// and looks which connection is left.
+func bothDial(p *harness.Play) {
+	in := p.Listen()
+	defer in.Close()
+	theirs := in.Accept()
+	theirs.Exchange()
+	ours, err := in.DialBack()
+	if err != nil {
+		p.Fail(rule.TRN012, "the handshake of the second connection did not complete", "handshake complete, then one connection closed", err.Error())
+		return
+	}
+	stays, goes := ours, theirs
+	own, target := ours.ID(), ours.TargetID()
+	if bytes.Compare(target[:], own[:]) < 0 {
+		stays, goes = theirs, ours
+	}
+	p.Step("two connections were dialled from opposite sides")
+	if end := goes.ReadToEnd(); end == harness.Hung {
+		p.Fail(rule.TRN012, "the connection dialled by the larger node id stays open", "closed", string(end))
+	}
+	if stays == ours {
+		stays.Exchange()
+	}
+	stays.Control()
 }
 
 // idleHandshake leaves one connection after act two and one before init.

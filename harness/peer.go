@@ -207,6 +207,15 @@ func (c *Peer) how() string {
 	return ", " + c.ended
 }
 
+// Close closes the connection from the suite's side.
+func (c *Peer) Close() {
+	_ = c.tc.Close()
+	c.ended = "closed by the suite"
+}
+
+// TargetID is the node id of the target.
+func (c *Peer) TargetID() transport.NodeID { return c.tc.RemoteID() }
+
 // Open reports whether the connection is still open.
 func (c *Peer) Open() bool { return c.ended == "" }
 

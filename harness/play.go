@@ -169,14 +169,16 @@ func (p *Play) DialAs(n int) *Peer {
 }
 
 // TryDial is DialAs for cases in which the handshake itself is the question.
-func (p *Play) TryDial(n int) (*Peer, error) {
+func (p *Play) TryDial(n int) (*Peer, error) { return p.tryDial(p.options(n)) }
+
+func (p *Play) tryDial(opts transport.Options) (*Peer, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.deadline)
 	defer cancel()
-	tc, err := transport.Dial(ctx, p.Node.Address(), p.options(n))
+	tc, err := transport.Dial(ctx, p.Node.Address(), opts)
 	if err != nil {
 		return nil, err
 	}
-	p.event("handshake complete, peer %d is %s", n, tc.LocalID())
+	p.event("handshake complete as %s", tc.LocalID())
 	return p.adopt(tc), nil
 }
 

@@ -51,14 +51,20 @@ func (r *Raw) Start() []byte {
 	return act
 }
 
-// ActThree reads the target's act two and returns the right act three. That
-// act two comes is the positive control of a bad act three.
-func (r *Raw) ActThree() []byte {
+// ActTwo reads the target's act two.
+func (r *Raw) ActTwo() []byte {
 	act2 := make([]byte, 50)
 	_ = r.nc.SetReadDeadline(r.play.deadlineAt())
 	if _, err := io.ReadFull(r.nc, act2); err != nil {
 		r.play.controlFailed("act one is answered by act two", oneLine(err.Error()))
 	}
+	return act2
+}
+
+// ActThree reads the target's act two and returns the right act three. That
+// act two comes is the positive control of a bad act three.
+func (r *Raw) ActThree() []byte {
+	act2 := r.ActTwo()
 	act3, err := r.Machine.Feed(act2)
 	if err != nil {
 		r.play.controlFailed("act two is valid", oneLine(err.Error()))
@@ -194,6 +200,13 @@ func (in *Incoming) AcceptRaw() (*Raw, []byte) {
 		p.controlFailed("act one is valid", oneLine(err.Error()))
 	}
 	return &Raw{play: p, nc: nc, Machine: m}, act2
+}
+
+// DialBack dials the target with the node id of the listener, to which the
+// target has dialled before.
+func (in *Incoming) DialBack() (*Peer, error) {
+	p := in.play
+	return p.tryDial(transport.Options{Key: in.key, HandshakeTimeout: p.deadline})
 }
 
 // Accept takes a connection of the target with its handshake done.

@@ -1,5 +1,7 @@
 package wire
 
+import "superscalar/wire/rule"
+
 // Stfu asks for quiescence, or agrees to it. BOLT 2, "Channel Quiescence".
 type Stfu struct {
 	ChannelID ChannelID
@@ -48,9 +50,13 @@ func (m *StartBatch) read(r *Reader) {
 func (m *StartBatch) write(w *writer) {
 	w.bytes(m.ChannelID[:])
 	w.u16(m.BatchSize)
+	typ := uint64(1)
+	if !w.codec.Rules.On(rule.PCF137) {
+		typ = 3
+	}
 	var known Stream
 	if m.MessageType != nil {
-		known = Stream{{1, []byte{byte(*m.MessageType >> 8), byte(*m.MessageType)}}}
+		known = Stream{{typ, []byte{byte(*m.MessageType >> 8), byte(*m.MessageType)}}}
 	}
 	w.stream(known, m.Extra)
 }
@@ -143,10 +149,10 @@ func (m *ChannelReestablish) write(w *writer) {
 	w.bytes(m.MyCurrentPerCommitmentPoint[:])
 	var known Stream
 	if m.NextFunding != nil {
-		known = append(known, Record{1, m.NextFunding.bytes()})
+		known = append(known, Record{1, m.NextFunding.bytes(w)})
 	}
 	if m.MyCurrentFundingLocked != nil {
-		known = append(known, Record{5, m.MyCurrentFundingLocked.bytes()})
+		known = append(known, Record{5, m.MyCurrentFundingLocked.bytes(w)})
 	}
 	w.stream(known, m.Extra)
 }
@@ -155,6 +161,10 @@ func readFundingState(v *Reader) *FundingState {
 	return &FundingState{Txid: v.Array32("txid"), RetransmitFlags: v.U8("retransmit_flags")}
 }
 
-func (f *FundingState) bytes() []byte {
-	return append(f.Txid[:len(f.Txid):len(f.Txid)], f.RetransmitFlags)
+func (f *FundingState) bytes(w *writer) []byte {
+	flags := []byte{f.RetransmitFlags}
+	if !w.codec.Rules.On(rule.PCF158) {
+		return append(flags, f.Txid[:]...)
+	}
+	return append(f.Txid[:len(f.Txid):len(f.Txid)], flags...)
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "superscalar/wire/rule"
+
 // ChannelInFactory is record 65600 of open_channel: the channel is inside a
 // factory. bLIP-56; section 3.7 of SPEC.md.
 type ChannelInFactory struct {
@@ -102,7 +104,11 @@ func (m *OpenChannel) write(w *writer) {
 	w.u8(m.ChannelFlags)
 	known := openRecords(m.UpfrontShutdown, m.ChannelType)
 	if f := m.ChannelInFactory; f != nil {
-		v := append(append([]byte{}, f.ProtocolID[:]...), f.InstanceID[:]...)
+		first, second := f.ProtocolID[:], f.InstanceID[:]
+		if !w.codec.Rules.On(rule.PCF059) {
+			first, second = second, first
+		}
+		v := append(append([]byte{}, first...), second...)
 		known = append(known, Record{TypeChannelInFactory, append(v, byte(f.EarlyWarningTime>>8), byte(f.EarlyWarningTime))})
 	}
 	w.stream(known, m.Extra)

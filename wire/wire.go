@@ -111,7 +111,7 @@ func (c Codec) Decode(b []byte) (Message, error) {
 // empty returns the message that type typ is read into.
 func (c Codec) empty(typ MsgType, r *Reader) Message {
 	switch {
-	case typ == c.envelope():
+	case typ == c.envelope() || isEnvelope(typ) && !c.Rules.On(rule.PCF009):
 		return emptyFactory(r)
 	case isBase(typ):
 		return &Base{Kind: typ}
@@ -121,6 +121,8 @@ func (c Codec) empty(typ MsgType, r *Reader) Message {
 	}
 	return &Unknown{Kind: typ}
 }
+
+func isEnvelope(typ MsgType) bool { return typ == TypeFactory || typ == TypeFactoryCompat }
 
 func emptyOwn(typ MsgType) Message {
 	switch typ {

@@ -143,6 +143,15 @@ func altered() []Mutant {
 			m.MinimumDepth = 3
 			return one(m)
 		}),
+		out("PCF-096", rule.PCF096, "asks for a reserve of 354 sat, whatever the channel's size", "at least 1 %", func(m *wire.AcceptChannel) []wire.Message {
+			m.ChannelReserveSat = 354
+			return one(m)
+		}),
+		out("PCF-097", rule.PCF097, "asks the client for a reserve of 1 %", "the dust limit", func(m *wire.OpenChannel) []wire.Message {
+			open := *m
+			open.ChannelReserveSat = m.FundingSat / 100
+			return one(&open)
+		}),
 		out("PCF-106/zero", rule.PCF106, "refuses changes with a channel_id of zeros", "0000000000000000", func(m *wire.ErrorMessage) []wire.Message {
 			m.ChannelID = wire.ChannelID{}
 			return one(m)

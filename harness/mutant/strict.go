@@ -2,6 +2,7 @@ package mutant
 
 import (
 	"slices"
+	"sync"
 
 	"superscalar/refnode/node"
 	"superscalar/refnode/peer"
@@ -17,6 +18,33 @@ func refuses[M wire.Message](id string, r rule.ID, breaks, want string, f func(M
 			m, err := wire.Codec{}.Decode(raw)
 			x, ok := m.(M)
 			return err != nil || !ok || !f(x)
+		}}
+	}}
+}
+
+// remembers makes a mutant that refuses temporary ids it has seen on another
+// connection.
+func remembers(id string, r rule.ID, breaks string) Mutant {
+	var mu sync.Mutex
+	seen := map[wire.ChannelID]int{} // id -> the connection that used it
+	connections := 0
+	return Mutant{ID: id, Rule: r, Breaks: breaks, Want: "did not come", Tamper: func() peer.Tamper {
+		mu.Lock()
+		defer mu.Unlock()
+		connections++
+		self := connections
+		return peer.Tamper{In: func(raw []byte) bool {
+			m, err := wire.Codec{}.Decode(raw)
+			open, ok := m.(*wire.OpenChannel)
+			if err != nil || !ok {
+				return true
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if _, used := seen[open.TemporaryChannelID]; !used {
+				seen[open.TemporaryChannelID] = self
+			}
+			return seen[open.TemporaryChannelID] == self
 		}}
 	}}
 }
@@ -40,6 +68,8 @@ func strict() []Mutant {
 		refuses("PCF-014/continue", rule.PCF014, "refuses a factory_change_continue with unknown odd records", closes, func(m *wire.ChangeContinue) bool { return odd(m.Extra) }),
 		refuses("PCF-014/locked", rule.PCF014, "refuses a factory_change_locked with unknown odd records", closes, func(m *wire.ChangeLocked) bool { return odd(m.Extra) }),
 		refuses("PCF-014/abort", rule.PCF014, "refuses a factory_change_abort with unknown odd records", closes, func(m *wire.ChangeAbort) bool { return odd(m.Extra) }),
+		remembers("PCF-077", rule.PCF077, "refuses a temporary_channel_id used on an earlier connection"),
+		remembers("PCF-078", rule.PCF078, "refuses a temporary_channel_id that another peer uses"),
 		refuses("PCF-065/strict", rule.PCF065, "refuses an early warning time above 1,000 blocks", "did not come", func(m *wire.OpenChannel) bool {
 			return m.ChannelInFactory != nil && m.ChannelInFactory.EarlyWarningTime > 1000
 		}),

@@ -95,6 +95,9 @@ var openChecks = []openCheck{
 		ewt := m.ChannelInFactory.EarlyWarningTime
 		return when(ewt > MaxEarlyWarningTime, fmt.Sprintf("factory_early_warning_time %d is above %d", ewt, MaxEarlyWarningTime))
 	}},
+	{rule.PCF098, func(_ OpenContext, m *wire.OpenChannel) string {
+		return when(m.ChannelType != nil && !knownType(m.ChannelType), "channel_type is not one this node opens")
+	}},
 	{rule.PCF072, bolt2Fault},
 }
 
@@ -113,7 +116,6 @@ func bolt2Fault(ctx OpenContext, m *wire.OpenChannel) string {
 	}{
 		{m.ChainHash != ctx.ChainHash, "chain_hash is not this node's chain"},
 		{m.ChannelType == nil, "channel_type is missing"},
-		{m.ChannelType != nil && !knownType(m.ChannelType), "channel_type is not one this node opens"},
 		{m.FundingSat > MaxFundingSat && !ctx.Negotiated.Offers(wire.FeatureLargeChannels), "funding_satoshis is 2^24 or more without option_support_large_channel"},
 		{m.FundingSat > maxSat, "funding_satoshis is more than there will ever be"},
 		{m.PushMsat > 1000*min(m.FundingSat, maxSat), "push_msat is above 1000 * funding_satoshis"},

@@ -23,22 +23,23 @@ const writeTimeout = 30 * time.Second
 // conn is one connection of a node. Its machine is driven by the read loop
 // and by commands, one at a time.
 type conn struct {
-	node *Node
-	id   transport.NodeID
-	tc   *transport.Conn
+	node    *Node
+	id      transport.NodeID
+	tc      *transport.Conn
+	dialled bool // by this node
 
 	mu      sync.Mutex
 	machine *peer.Machine
 	ended   bool
 }
 
-func (n *Node) newConn(tc *transport.Conn) *conn {
+func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
 	id := tc.RemoteID()
 	var tamper peer.Tamper
 	if n.cfg.Tamper != nil {
 		tamper = n.cfg.Tamper()
 	}
-	return &conn{node: n, id: id, tc: tc, machine: peer.New(peer.Config{
+	return &conn{node: n, id: id, tc: tc, dialled: dialled, machine: peer.New(peer.Config{
 		Codec:       wire.Codec{Envelope: n.cfg.Envelope, Rules: n.cfg.Rules},
 		Features:    peer.Features(),
 		ChainHash:   Regtest,

@@ -7,6 +7,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func Start(cfg Config) (*Node, error) {
 }
 
 func (n *Node) transportOptions() transport.Options {
-	return transport.Options{
+	opts := transport.Options{
 		Key:   n.cfg.Key,
 		Clock: n.cfg.Clock,
 		Rules: n.cfg.Rules,
@@ -115,6 +116,10 @@ func (n *Node) transportOptions() transport.Options {
 			n.cfg.Log.Info("handshake failed", "remote", remote.String(), "error", err)
 		},
 	}
+	if !n.cfg.Rules.On(rule.TRN013) {
+		opts.Ephemeral = func() (*btcec.PrivateKey, error) { return n.cfg.Key, nil }
+	}
+	return opts
 }
 
 // Address is where the node can be reached.
@@ -142,7 +147,7 @@ func (n *Node) accept() {
 		if err != nil {
 			return // closed
 		}
-		n.add(tc)
+		_ = n.add(tc, false)
 	}
 }
 
@@ -152,28 +157,54 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 	if err != nil {
 		return err
 	}
-	return n.add(tc)
+	return n.add(tc, true)
 }
 
-// add serves a connection in place of an older one with the same peer
-// (TRN-011).
-func (n *Node) add(tc *transport.Conn) error {
-	c := n.newConn(tc)
+// add serves a connection, unless there is one with the peer already that has
+// to stay (TRN-011, TRN-012).
+func (n *Node) add(tc *transport.Conn, dialled bool) error {
+	c := n.newConn(tc, dialled)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
 		_ = tc.Close()
 		return ErrClosed
 	}
-	if old := n.conns[tc.RemoteID()]; old != nil && n.cfg.Rules.On(rule.TRN011) {
-		old.close()
+	if old := n.conns[c.id]; old != nil {
+		if n.keeps(old, c) {
+			_ = tc.Close()
+			return nil
+		}
+		if n.replaces(old, c) {
+			old.close()
+		}
 	}
-	n.conns[tc.RemoteID()] = c
+	n.conns[c.id] = c
 	n.wg.Go(func() {
 		c.serve()
 		n.remove(c)
 	})
 	return nil
+}
+
+// keeps reports whether old stays and the new connection goes: they were
+// dialled from opposite sides, and old by the side with the smaller id.
+func (n *Node) keeps(old, c *conn) bool {
+	return old.dialled != c.dialled && n.cfg.Rules.On(rule.TRN012) && old.dialled == n.smaller(c.id)
+}
+
+// replaces reports whether the new connection takes the place of old.
+func (n *Node) replaces(old, c *conn) bool {
+	if old.dialled != c.dialled {
+		return n.cfg.Rules.On(rule.TRN012)
+	}
+	return n.cfg.Rules.On(rule.TRN011)
+}
+
+// smaller reports whether this node's id is smaller than the peer's.
+func (n *Node) smaller(peer transport.NodeID) bool {
+	own := n.listener.Address().ID
+	return bytes.Compare(own[:], peer[:]) < 0
 }
 
 func (n *Node) remove(c *conn) {

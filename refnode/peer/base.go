@@ -115,7 +115,9 @@ func (m *Machine) errorMessage(msg *wire.ErrorMessage) {
 	_, pending := m.opening[msg.ChannelID]
 	switch {
 	case msg.ChannelID == wire.ChannelID{}:
-		clear(m.opening)
+		if m.on(rule.TRN075) {
+			clear(m.opening)
+		}
 	case pending && m.on(rule.PCF076):
 		delete(m.opening, msg.ChannelID)
 	case !pending && !m.on(rule.TRN070):
@@ -178,6 +180,8 @@ func (m *Machine) malformed(typ wire.MsgType, raw []byte, err error) {
 		m.close(rule.PCF068, e.Error())
 	case (typ == wire.TypeOpenChannel || typ == wire.TypeAcceptChannel) && e.Kind == wire.BadPoint:
 		m.badPoint(typ, raw, e)
+	case (typ == wire.TypeOpenChannel || typ == wire.TypeAcceptChannel) && e.Rule != rule.TRN043:
+		m.close(rule.PCF058, e.Error())
 	default:
 		m.close(rule.TRN022, e.Error())
 	}

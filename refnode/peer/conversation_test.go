@@ -35,9 +35,9 @@ func (r *referee) receive(raw []byte) {
 	r.t.Helper()
 	r.received = raw
 	before := bytes.Clone(raw)
-	if m, err := r.codec.Decode(raw); err == nil {
-		if init, ok := m.(*wire.Init); ok && !r.heard {
-			r.offered = init.All().Offers(wire.FeatureFactories)
+	if typ, _ := wire.TypeOf(raw); typ == wire.TypeInit && !r.heard {
+		if m, err := r.codec.Decode(raw); err == nil {
+			r.offered = m.(*wire.Init).All().Offers(wire.FeatureFactories)
 		}
 	}
 	r.check(r.machine.Receive(raw))
@@ -222,4 +222,3 @@ func eventOf(t *testing.T, messages ...wire.Message) string {
 	}
 	return events[0]
 }
-

@@ -26,10 +26,18 @@ func (m *Machine) factory(msg wire.FactoryMessage) {
 	switch msg := msg.(type) {
 	case *wire.SupportedProtocols:
 		m.supported(msg)
-	case *wire.Piggyback:
-		m.piggyback(msg)
+		return
 	case *wire.UnknownFactory:
 		m.unknownFactory(msg)
+		return
+	}
+	if !m.listed && m.on(rule.PCF017) {
+		m.close(rule.PCF017, msg.Name()+" before supported_factory_protocols")
+		return
+	}
+	switch msg := msg.(type) {
+	case *wire.Piggyback:
+		m.piggyback(msg)
 	default:
 		m.change(msg)
 	}

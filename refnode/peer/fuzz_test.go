@@ -69,7 +69,7 @@ func traceMessages(t testing.TB) (lists [][]byte) {
 }
 
 func appendMessage(list, m []byte) []byte {
-	if len(m) > wire.MaxMessage {
+	if len(m) > 4096 { // large inputs make a slow fuzzer
 		return list
 	}
 	return append(binary.BigEndian.AppendUint16(list, uint16(len(m))), m...)

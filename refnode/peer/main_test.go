@@ -14,17 +14,18 @@ import (
 	"superscalar/wire"
 )
 
-// TestMain fixes the seed of the property tests, so that a run can be
-// repeated; -rapid.seed sets another.
+// TestMain fixes seed and number of the property tests, so that a run can be
+// repeated; -rapid.seed and -rapid.checks set others.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if seed := flag.Lookup("rapid.seed"); seed.Value.String() == "0" {
-		if err := seed.Value.Set("56"); err != nil {
-			panic(err)
+	for name, value := range map[string][2]string{
+		"rapid.seed": {"0", "56"}, "rapid.checks": {"100", "200"}, "rapid.nofailfile": {"false", "true"},
+	} {
+		if f := flag.Lookup(name); f.Value.String() == value[0] {
+			if err := f.Value.Set(value[1]); err != nil {
+				panic(err)
+			}
 		}
-	}
-	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
-		panic(err)
 	}
 	os.Exit(m.Run())
 }

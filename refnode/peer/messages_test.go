@@ -47,7 +47,7 @@ func build(name string, a *args) wire.Message {
 		array32(a, "channel", &m.ChannelID)
 		return m
 	case "channel_reestablish":
-		m := &wire.ChannelReestablish{MyCurrentPerCommitmentPoint: point(7)}
+		m := &wire.ChannelReestablish{MyCurrentPerCommitmentPoint: keyring[7].Funding}
 		array32(a, "channel", &m.ChannelID)
 		return m
 	case "message": // of any type
@@ -74,7 +74,7 @@ func buildFactory(name string, a *args) wire.Message {
 		a.bytes("payload", &m.Payload)
 		return m
 	case "factory_change_init", "factory_change_ack":
-		c := wire.Change{FundingPubkey: point(5)}
+		c := wire.Change{FundingPubkey: keyring[5].Funding}
 		array32(a, "channel", &c.ChannelID)
 		if name == "factory_change_ack" {
 			return &wire.ChangeAck{Change: c}

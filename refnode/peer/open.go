@@ -19,7 +19,8 @@ const maxAttempts = 64
 func (m *Machine) openChannel(msg *wire.OpenChannel) {
 	id := msg.TemporaryChannelID
 	if _, dup := m.opening[id]; dup && m.on(rule.PCF075) {
-		m.refuse(id, "temporary_channel_id is in use")
+		delete(m.opening, id) // one error means both
+		m.refuse(id, "temporary_channel_id is in use: both attempts are over")
 		return
 	}
 	if len(m.opening) >= maxAttempts {
@@ -151,7 +152,9 @@ func (m *Machine) acceptChannel(msg *wire.AcceptChannel) {
 	id := msg.TemporaryChannelID
 	a := m.opening[id]
 	if a == nil || !a.ours || a.done {
-		m.unknownChannel(msg)
+		if m.on(rule.PCF079) {
+			m.unknownChannel(msg)
+		}
 		return
 	}
 	if err := channel.CheckAccept(a.open, msg, m.cfg.Codec.Rules); err != nil {

@@ -141,10 +141,20 @@ func goodRules(d draft, envelope uint16) []rule.ID {
 	return ids
 }
 
+// layoutRules are the requirements on the layout of messages outside the
+// envelope.
+var layoutRules = map[string][]rule.ID{
+	"open_channel":        {rule.PCF059},
+	"stfu":                {rule.PCF137},
+	"start_batch":         {rule.PCF137},
+	"commitment_signed":   {rule.PCF137},
+	"channel_reestablish": {rule.PCF158},
+}
+
 func envelopeRules(l vectors.Layout, envelope uint16) []rule.ID {
 	switch {
 	case l.Sub == 0:
-		return nil
+		return layoutRules[l.Name]
 	case envelope != 0:
 		return []rule.ID{rule.PCF007, rule.PCF016}
 	}

@@ -126,8 +126,9 @@ var openFaults = []struct {
 		c.open.ChannelInFactory = nil
 	}},
 	{"other-chain", rule.PCF072, nil, "chain_hash", func(c *openCase) { c.open.ChainHash[0] ^= 1 }},
+	{"static-remotekey-alone", rule.PCF098, nil, "channel_type", func(c *openCase) { c.open.ChannelType = c.open.ChannelType.Without(wire.FeatureAnchors) }},
 	{"no-channel-type", rule.PCF072, nil, "channel_type", func(c *openCase) { c.open.ChannelType = nil }},
-	{"unknown-channel-type", rule.PCF072, nil, "channel_type", func(c *openCase) { c.open.ChannelType = c.open.ChannelType.With(wire.FeatureBasicMPP) }},
+	{"unknown-channel-type", rule.PCF098, nil, "channel_type", func(c *openCase) { c.open.ChannelType = c.open.ChannelType.With(wire.FeatureBasicMPP) }},
 	{"push-above-funding", rule.PCF072, nil, "push_msat", func(c *openCase) { c.open.PushMsat = 1000*c.open.FundingSat + 1 }},
 	{"max-accepted-htlcs-484", rule.PCF072, nil, "max_accepted_htlcs", func(c *openCase) { c.open.MaxAcceptedHTLCs = 484 }},
 	{"dust-above-reserve", rule.PCF072, nil, "dust_limit_satoshis", func(c *openCase) { c.open.DustLimitSat = c.open.ChannelReserveSat + 1 }},
