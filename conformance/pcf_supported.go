@@ -83,13 +83,14 @@ func supportedCases() []harness.Case {
 		},
 	}
 	cases = append(cases, harness.Case{
-		Name: "pcf/supported/not-first", Summary: "A node refuses a factory message before the peer listed its protocols.", Rules: []rule.ID{rule.PCF017}, Features: factories, Protocol: harness.SuperScalar,
+		Name: "pcf/supported/not-first", Summary: "A node refuses a factory message before the peer listed its protocols.", Rules: []rule.ID{rule.PCF017}, Features: factories,
 		Body: func(p *harness.Play) {
-			payloadControl(p, p.Connect())
+			p.Connect()
 			c := p.Dial()
 			c.ExchangeWith(nil, nil)
-			m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xff}}
-			c.Provoke(rule.PCF017, harness.Stimulus{Message: m, What: "a piggyback before supported_factory_protocols"}, harness.WarnAndClose...)
+			factoryControl(p, c)
+			m := &wire.ChangeLocked{ChannelID: randomChannel(p)}
+			c.Provoke(rule.PCF017, harness.Stimulus{Message: m, What: "factory_change_locked before supported_factory_protocols"}, harness.WarnAndClose...)
 			c.After()
 		},
 	})

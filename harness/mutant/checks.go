@@ -29,7 +29,7 @@ func checks() []Mutant {
 		off(rule.TRN013, "uses its node key as the ephemeral key of every handshake", "one ephemeral key"),
 		off(rule.TRN075, "does not end attempts on an error for all", "did not come"),
 		off(rule.PCF009, "handles both message types as factory messages", "warned and closed"),
-		off(rule.PCF017, "handles factory messages before it has the peer's list", "ignored"),
+		off(rule.PCF017, "handles factory messages before it has the peer's list", "errored"),
 		off(rule.PCF058, "ignores the opening of a channel whose records do not parse", "ignored"),
 		off(rule.PCF079, "ignores an accept_channel for a failed attempt", "ignored"),
 		off(rule.PCF098, "opens channels of any type", "ignored"),
