@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"superscalar/harness"
+	"superscalar/refnode/transport"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -78,10 +79,7 @@ func transportCases() []harness.Case {
 			},
 		},
 	}
-	cases = append(cases, harness.Case{
-		Name: "trn/transport/both-dial", Summary: "Of two connections dialled from opposite sides the one of the smaller node id stays.",
-		Rules: []rule.ID{rule.TRN012}, Tier: harness.Driver, Profile: harness.Extended, Body: bothDial,
-	}, harness.Case{
+	cases = append(cases, bothDial("smaller", -1), bothDial("larger", +1), harness.Case{
 		Name: "trn/transport/fresh-ephemeral", Summary: "Two handshakes use two ephemeral keys.",
 		Rules: []rule.ID{rule.TRN013},
 		Body: func(p *harness.Play) {
@@ -124,31 +122,40 @@ func keyRotation(p *harness.Play) {
 	c.Control()
 }
 
-// bothDial has the target dial the suite, dials it back with the same node id,
-// and looks which connection is left.
-func bothDial(p *harness.Play) {
-	in := p.Listen()
-	defer in.Close()
-	theirs := in.Accept()
-	theirs.Exchange()
-	ours, err := in.DialBack()
-	if err != nil {
-		p.Fail(rule.TRN012, "the handshake of the second connection did not complete", "handshake complete, then one connection closed", err.Error())
-		return
+// bothDial has the target dial the suite, which dials back with the same node
+// id, smaller or larger than the target's (order -1 or +1), and looks which
+// connection is left.
+func bothDial(name string, order int) harness.Case {
+	return harness.Case{
+		Name:    "trn/transport/both-dial-suite-" + name,
+		Summary: "Of two connections dialled from opposite sides the one of the smaller node id stays, here with a suite whose id is " + name + ".",
+		Rules:   []rule.ID{rule.TRN012}, Tier: harness.Driver, Profile: harness.Extended,
+		Body: func(p *harness.Play) {
+			target := p.Node.Address().ID
+			in := p.ListenAs(func(id transport.NodeID) bool { return bytes.Compare(id[:], target[:]) == order })
+			defer in.Close()
+			theirs := in.Accept()
+			theirs.Exchange()
+			ours, err := in.DialBack()
+			if err != nil {
+				p.Fail(rule.TRN012, "the handshake of the second connection did not complete", "handshake complete, then one connection closed", err.Error())
+				return
+			}
+			p.Step("two connections were dialled from opposite sides")
+			stays, goes := ours, theirs
+			if order > 0 {
+				stays, goes = theirs, ours
+			}
+			if end := goes.ReadToEnd(); end == harness.Hung {
+				p.Fail(rule.TRN012, "the connection dialled by the larger node id stays open", "closed", string(end))
+				return
+			}
+			if stays == ours {
+				stays.Exchange()
+			}
+			stays.Control()
+		},
 	}
-	stays, goes := ours, theirs
-	own, target := ours.ID(), ours.TargetID()
-	if bytes.Compare(target[:], own[:]) < 0 {
-		stays, goes = theirs, ours
-	}
-	p.Step("two connections were dialled from opposite sides")
-	if end := goes.ReadToEnd(); end == harness.Hung {
-		p.Fail(rule.TRN012, "the connection dialled by the larger node id stays open", "closed", string(end))
-	}
-	if stays == ours {
-		stays.Exchange()
-	}
-	stays.Control()
 }
 
 // idleHandshake leaves one connection after act two and one before init.

@@ -213,9 +213,6 @@ func (c *Peer) Close() {
 	c.ended = "closed by the suite"
 }
 
-// TargetID is the node id of the target.
-func (c *Peer) TargetID() transport.NodeID { return c.tc.RemoteID() }
-
 // Open reports whether the connection is still open.
 func (c *Peer) Open() bool { return c.ended == "" }
 

@@ -148,12 +148,23 @@ type Incoming struct {
 // Listen opens a listener for the target to dial. Each has a node id of its
 // own: a node does not dial a peer that it is connected with.
 func (p *Play) Listen() *Incoming {
+	return p.ListenAs(func(transport.NodeID) bool { return true })
+}
+
+// ListenAs is Listen with a node id that suits the case; about every second id
+// has to.
+func (p *Play) ListenAs(suits func(transport.NodeID) bool) *Incoming {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(fmt.Sprintf("the suite cannot listen: %v", err))
 	}
-	p.listeners++
-	return &Incoming{play: p, ln: ln, key: deriveKey(p.seed, fmt.Sprintf("listener %d", p.listeners))}
+	for {
+		p.listeners++
+		key := deriveKey(p.seed, fmt.Sprintf("listener %d", p.listeners))
+		if suits(transport.NodeIDOf(key.PubKey())) {
+			return &Incoming{play: p, ln: ln, key: key}
+		}
+	}
 }
 
 // Close stops listening.

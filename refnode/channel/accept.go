@@ -41,14 +41,14 @@ func NewOpen(chain [32]byte, id wire.ChannelID, fundingSat uint64, in wire.Chann
 }
 
 // NewAccept returns the accept_channel for an open_channel that passed
-// CheckOpen. The reserve it asks of the LSP is 1 % of the channel, and not
-// less than either dust limit (PCF-073).
+// CheckOpen. The reserve it asks of the LSP is 1 % of the channel, rounded up
+// (PCF-096), and not less than either dust limit (PCF-073).
 func NewAccept(m *wire.OpenChannel, keys wire.ChannelKeys) *wire.AcceptChannel {
 	return &wire.AcceptChannel{
 		TemporaryChannelID:  m.TemporaryChannelID,
 		DustLimitSat:        dustLimitSat,
 		MaxHTLCInFlightMsat: 1000 * m.FundingSat,
-		ChannelReserveSat:   max(m.FundingSat/reserveDivisor, dustLimitSat, m.DustLimitSat),
+		ChannelReserveSat:   max((m.FundingSat+reserveDivisor-1)/reserveDivisor, dustLimitSat, m.DustLimitSat),
 		HTLCMinimumMsat:     htlcMinimumMsat,
 		ToSelfDelay:         toSelfDelay,
 		MaxAcceptedHTLCs:    MaxAcceptedHTLCs,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"superscalar/refnode/peer"
@@ -27,10 +28,10 @@ type conn struct {
 	id      transport.NodeID
 	tc      *transport.Conn
 	dialled bool // by this node
+	ended   atomic.Bool
 
 	mu      sync.Mutex
 	machine *peer.Machine
-	ended   bool
 }
 
 func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
@@ -101,24 +102,21 @@ func (c *conn) act(actions []peer.Action) {
 			_ = c.tc.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if err := c.tc.WriteMessage(a.Message); err != nil {
 				c.log(err)
-				c.ended = true
+				c.ended.Store(true)
 				return
 			}
 		case peer.Event:
 			c.node.cfg.Log.Info(string(a.Kind), "peer", c.id.String(), "text", a.Text)
 		case peer.Close:
 			c.node.cfg.Log.Info("closing", "peer", c.id.String(), "rule", string(a.Rule), "reason", a.Reason)
-			c.ended = true
+			c.ended.Store(true)
 			return
 		}
 	}
 }
 
-func (c *conn) over() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
-}
+// over reports whether nothing more is said on the connection.
+func (c *conn) over() bool { return c.ended.Load() }
 
 // linger says that nothing more comes and reads on until the peer closes.
 func (c *conn) linger() {
@@ -141,7 +139,7 @@ func (c *conn) sell(amountSat uint64) error {
 	if err != nil {
 		return err
 	}
-	if c.act(actions); c.ended {
+	if c.act(actions); c.over() {
 		c.close() // the read loop may be waiting for the peer
 		return ErrNotConnected
 	}

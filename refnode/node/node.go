@@ -151,8 +151,13 @@ func (n *Node) accept() {
 	}
 }
 
-// Connect dials a peer. It returns when the handshake is complete.
+// Connect dials a peer. It returns when the handshake is complete, or when the
+// node is stopped.
 func (n *Node) Connect(ctx context.Context, to transport.Address) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(n.ctx, func() { cancel(ErrClosed) })
+	defer stop()
 	tc, err := transport.Dial(ctx, to, n.transportOptions())
 	if err != nil {
 		return err
@@ -188,9 +193,10 @@ func (n *Node) add(tc *transport.Conn, dialled bool) error {
 }
 
 // keeps reports whether old stays and the new connection goes: they were
-// dialled from opposite sides, and old by the side with the smaller id.
+// dialled from opposite sides, and old by the side with the smaller id. One
+// that only waits for the peer to hang up is not worth keeping.
 func (n *Node) keeps(old, c *conn) bool {
-	return old.dialled != c.dialled && n.cfg.Rules.On(rule.TRN012) && old.dialled == n.smaller(c.id)
+	return !old.over() && old.dialled != c.dialled && n.cfg.Rules.On(rule.TRN012) && old.dialled == n.smaller(c.id)
 }
 
 // replaces reports whether the new connection takes the place of old.
