@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/onsi/gomega"
 
@@ -240,10 +241,20 @@ func openFaultCase(f openFault) harness.Case {
 			c := acceptedControl(p)
 			open := openIn(p, c, p.Codec.LoopbackID())
 			f.spoil(open)
-			refused(p, c, f.rule, "an open_channel with "+f.what, open)
+			f.refused(p, c, open)
 			c.After()
 		},
 	}
+}
+
+// refused is the reaction to the fault. A point that is none makes a message
+// that does not parse (TRN-040), so closing the connection is right as well.
+func (f openFault) refused(p *harness.Play, c *harness.Peer, open *wire.OpenChannel) {
+	if f.name != "bolt2-bad-point" {
+		refused(p, c, f.rule, "an open_channel with "+f.what, open)
+		return
+	}
+	c.Provoke(f.rule, harness.Stimulus{Message: open, What: "an open_channel with " + f.what}, slices.Concat(harness.FailChannel, harness.AnyClose)...)
 }
 
 // acceptedControl is the positive control: the same kind of open_channel,

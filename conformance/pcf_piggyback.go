@@ -111,6 +111,7 @@ func superscalarCases() []harness.Case {
 				m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: s.payload}
 				raw := c.Encode(m)
 				c.Provoke(s.rule, harness.Stimulus{Raw: raw, Planted: len(raw) - len(s.payload), What: s.what}, s.want...)
+				proveRead(p, c)
 				c.After()
 			},
 		})
@@ -156,6 +157,8 @@ func loopbackCases() []harness.Case {
 						p.Fail(rule.PCF052, what+" was answered", "no answer", fmt.Sprintf("%x", reply.Payload))
 					}
 				}
+				c.Send(loopbackRequest(p, []byte("and now one")))
+				harness.Await[*wire.Piggyback](c, rule.PCF052, "the answer to the request that follows")
 				c.After()
 			},
 		},

@@ -16,10 +16,8 @@ func supportedCases() []harness.Case {
 		{
 			Name: "pcf/supported/sent", Summary: "A node lists its protocols to a peer that offers factories.", Rules: []rule.ID{rule.PCF020}, Features: factories,
 			Body: func(p *harness.Play) {
-				c := p.Connect()
-				if c.Protocols == nil {
-					p.Fail(rule.PCF020, "the target did not list its protocols", "supported_factory_protocols", "nothing before the pong")
-				}
+				c := p.Connect() // which fails when the list does not come
+				proveRead(p, c)
 			},
 		},
 		{
@@ -42,25 +40,14 @@ func supportedCases() []harness.Case {
 		{
 			Name: "pcf/supported/has-ids", Summary: "supported_factory_protocols carries its record.", Rules: []rule.ID{rule.PCF023}, Features: factories,
 			Body: func(p *harness.Play) {
-				c := p.Dial()
-				r := c.Exchange()
-				if c.Protocols != nil {
-					return
-				}
-				for _, raw := range r.Raw {
-					if _, err := p.Codec.Decode(raw); err != nil {
-						p.Fail(rule.PCF023, "supported_factory_protocols does not parse", "factory_protocol_ids of a multiple of 32 bytes", err.Error())
-					}
-				}
+				c := p.Connect() // which fails when the list does not parse
+				proveRead(p, c)
 			},
 		},
 		{
 			Name: "pcf/supported/distinct", Summary: "A node lists no protocol twice.", Rules: []rule.ID{rule.PCF027}, Features: factories,
 			Body: func(p *harness.Play) {
 				c := p.Connect()
-				if c.Protocols == nil {
-					return // pcf/supported/sent says so
-				}
 				seen := map[wire.ProtocolID]bool{}
 				for _, id := range c.Protocols.IDs {
 					if seen[id] {
@@ -94,6 +81,14 @@ func supportedCases() []harness.Case {
 			c.After()
 		},
 	})
+	cases = append(cases, harness.Case{
+		Name: "pcf/supported/sent-when-dialling", Summary: "A node that dials lists its protocols, too.", Rules: []rule.ID{rule.PCF020}, Features: factories, Tier: harness.Driver,
+		Body: func(p *harness.Play) {
+			c := dialled(p)
+			c.Exchange() // which fails without the list
+			proveRead(p, c)
+		},
+	})
 	for _, s := range supportedStimuli() {
 		cases = append(cases, harness.Case{
 			Name: "pcf/supported/" + s.name, Summary: fmt.Sprintf("A node reacts rightly to %s.", s.what), Rules: []rule.ID{s.rule}, Features: factories,
@@ -104,6 +99,7 @@ func supportedCases() []harness.Case {
 				factoryControl(p, c)
 				raw, at := form{sub: wire.SubSupportedProtocols}.encode(p, s.stream(p))
 				c.Provoke(s.rule, harness.Stimulus{Raw: raw, Planted: at, What: s.what}, s.want...)
+				proveRead(p, c)
 				c.After()
 			},
 		})

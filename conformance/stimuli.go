@@ -108,6 +108,18 @@ func factoryControl(p *harness.Play, c *harness.Peer) {
 	c.Provoke(rule.PCF011, harness.Stimulus{Raw: raw, Planted: -1, What: "control: an unknown odd submessage"}, harness.Ignored)
 }
 
+// proveRead shows that a target which ignored something did read it, and does
+// not ignore everything: an unknown even submessage, sent right behind, is
+// refused (PCF-012). On a connection that is closed already there is nothing
+// to show.
+func proveRead(p *harness.Play, c *harness.Peer) {
+	if !c.Open() {
+		return
+	}
+	raw, _ := form{sub: 0x7ffe}.raw(p, nil)
+	c.Provoke(rule.PCF012, harness.Stimulus{Raw: raw, Planted: 2, What: "an unknown even submessage behind it"}, harness.WarnAndClose...)
+}
+
 // payloadControl is the same for SuperScalar messages.
 func payloadControl(p *harness.Play, c *harness.Peer) {
 	m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xfd}}

@@ -37,7 +37,7 @@ func initCases() []harness.Case {
 				p.Connect()
 				c := p.Dial()
 				c.ReadInit()
-				c.Provoke(rule.TRN052, harness.Stimulus{Message: &wire.Ping{NumPongBytes: 3}, What: "a ping before init"}, harness.AnyClose...)
+				c.Provoke(rule.TRN052, harness.Stimulus{Message: &wire.Ping{NumPongBytes: 3}, What: "a ping before init"}, harness.Closed) // a word before init would break TRN-051
 				c.After()
 			},
 		},
@@ -52,20 +52,69 @@ func initCases() []harness.Case {
 		},
 	}
 	for _, s := range initStimuli() {
+		for _, side := range sides() {
+			cases = append(cases, harness.Case{
+				Name: "trn/init/" + s.name + side.suffix, Summary: fmt.Sprintf("A node that %s reacts rightly to %s.", side.does, s.what), Rules: []rule.ID{s.rule}, Tier: side.tier,
+				Body: func(p *harness.Play) {
+					side.open(p).Exchange()
+					c := side.open(p)
+					c.ReadInit()
+					m := c.InitMessage()
+					s.change(m)
+					c.Provoke(s.rule, harness.Stimulus{Message: m, What: s.what}, s.want...)
+					c.After()
+				},
+			})
+		}
+	}
+	cases = append(cases, initRecordCases()...)
+	return append(cases, initContentCases()...)
+}
+
+// initRecordCases spoil the tlv_stream of a right init (TRN-065).
+func initRecordCases() []harness.Case {
+	var cases []harness.Case
+	for _, s := range []struct {
+		name, what string
+		tail       []byte // replaces everything behind features
+		fault      int    // offset in tail
+	}{
+		{"truncated-record", "init with a record that ends early", []byte{0xc9, 2, 1}, 2},
+		{"unordered-records", "init with records out of order", []byte{0xcb, 0, 0xc9, 0}, 2},
+		{"repeated-record", "init with one record twice", []byte{0xc9, 1, 1, 0xc9, 1, 2}, 3},
+		{"non-minimal-type", "init with a record type that is not minimal", []byte{0xfd, 0, 0xc9, 0}, 0},
+		{"networks-31-bytes", "init with networks of 31 bytes", append([]byte{1, 31}, make([]byte, 31)...), 1},
+	} {
 		cases = append(cases, harness.Case{
-			Name: "trn/init/" + s.name, Summary: fmt.Sprintf("A node reacts rightly to %s.", s.what), Rules: []rule.ID{s.rule},
+			Name: "trn/init/" + s.name, Summary: "A node refuses " + s.what + ".", Rules: []rule.ID{rule.TRN065},
 			Body: func(p *harness.Play) {
 				p.Connect()
 				c := p.Dial()
 				c.ReadInit()
 				m := c.InitMessage()
-				s.change(m)
-				c.Provoke(s.rule, harness.Stimulus{Message: m, What: s.what}, s.want...)
+				m.Networks = nil
+				raw := c.Encode(m)
+				c.Provoke(rule.TRN065, harness.Stimulus{Raw: append(raw, s.tail...), Planted: len(raw) + s.fault, What: s.what}, harness.AnyClose...)
 				c.After()
 			},
 		})
 	}
-	return append(cases, initContentCases()...)
+	return cases
+}
+
+// A side says who dials. A node has to keep the rules of the conversation on
+// connections of both kinds.
+type side struct {
+	suffix, does string
+	tier         harness.Tier
+	open         func(*harness.Play) *harness.Peer
+}
+
+func sides() []side {
+	return []side{
+		{"", "was dialled", harness.Wire, (*harness.Play).Dial},
+		{"-when-dialling", "dials", harness.Driver, dialled},
+	}
 }
 
 // An init that differs from the suite's own in one thing.
@@ -112,10 +161,11 @@ func nothingBeforeInit(p *harness.Play) {
 	c.ReadInit()
 	p.Connect()
 	p.Step("init is held back")
-	if raw, ok := c.Peek(time.Millisecond); ok {
+	if raw, ok := c.Peek(100 * time.Millisecond); ok {
 		name, _ := harness.Describe(p.Codec, raw)
 		p.Fail(rule.TRN051, "a message came before the suite's init", "nothing but init", name)
 	}
+	c.Exchange() // and the connection is good for something
 }
 
 // initContentCases look at what the target's own init says.

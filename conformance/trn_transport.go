@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -115,7 +116,7 @@ func keyRotation(p *harness.Play) {
 			return
 		}
 		if len(m.Ignored) != 2 {
-			p.Fail(rule.TRN007, "a pong of the wrong length", "2 bytes", string(rune('0'+i%10)))
+			p.Fail(rule.TRN007, "a pong of the wrong length", "2 bytes", fmt.Sprintf("%d bytes in pong %d", len(m.Ignored), i+1))
 			return
 		}
 	}
@@ -274,23 +275,21 @@ func badFrameCases() []harness.Case {
 		{"bad-length-tag", "a length prefix that does not authenticate", 17},
 		{"bad-message-tag", "a message that does not authenticate", -1},
 	} {
-		cases = append(cases, harness.Case{
-			Name: "trn/transport/" + b.name, Summary: "A node closes the connection on " + b.what + ".", Rules: []rule.ID{rule.TRN006},
-			Body: func(p *harness.Play) {
-				p.Connect()
-				r := p.DialRaw()
-				defer r.Close()
-				r.Write(r.Start())
-				r.Write(r.ActThree())
-				frame, err := r.Machine.EncryptMessage([]byte{0, 18, 0, 4, 0, 0})
-				if err != nil {
-					panic(err)
-				}
-				r.Write(flip(b.at)(frame))
-				r.Closes(rule.TRN006, b.what)
-				p.Connect()
-			},
-		})
+		for _, side := range sides() {
+			cases = append(cases, harness.Case{
+				Name: "trn/transport/" + b.name + side.suffix, Summary: "A node that " + side.does + " closes the connection on " + b.what + ".", Rules: []rule.ID{rule.TRN006}, Tier: side.tier,
+				Body: func(p *harness.Play) {
+					c := side.open(p)
+					c.Exchange() // a ping is answered: frames of this connection are read
+					c.SendForged(&wire.Ping{NumPongBytes: 4}, b.at)
+					p.Step("after %s", b.what)
+					if end := c.ReadToEnd(); end == harness.Hung {
+						p.Fail(rule.TRN006, b.what+": the target did not close", "closed", string(end))
+					}
+					p.Connect()
+				},
+			})
+		}
 	}
 	return cases
 }

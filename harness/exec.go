@@ -27,9 +27,9 @@ type execTarget struct {
 
 // NewExec returns the target that the driver COMMAND drives, in the given
 // roles ("exec:COMMAND"). A driver has ten times the deadline to answer, for
-// nodes take their time to come up.
-func NewExec(command string, roles []Role, deadline time.Duration) Target {
-	opts := driver.Options{Deadline: 10 * deadline, Env: ownProgram()}
+// nodes take their time to come up. seed picks the nonsense command.
+func NewExec(command string, roles []Role, deadline time.Duration, seed uint64) Target {
+	opts := driver.Options{Seed: seed, Deadline: 10 * deadline, Env: ownProgram()}
 	return newDriven("exec", roles, deadline, func(ctx context.Context) (*driver.Client, error) {
 		return driver.Spawn(ctx, command, opts)
 	})
@@ -83,7 +83,7 @@ func (t *execTarget) Acquire(ctx context.Context, role Role, _ [32]byte) (Node, 
 		var addr transport.Address
 		addr, err = transport.ParseAddress(info.NodeID + "@" + info.Address)
 		if err == nil {
-			t.nodes[role] = &execNode{client: c, addr: addr, version: info.Version}
+			t.nodes[role] = &execNode{target: t, client: c, addr: addr, version: info.Version}
 			return t.nodes[role], nil
 		}
 	}
@@ -112,6 +112,7 @@ func (t *execTarget) Close() error {
 }
 
 type execNode struct {
+	target  *execTarget
 	client  *driver.Client
 	addr    transport.Address
 	version string
@@ -120,10 +121,32 @@ type execNode struct {
 func (n *execNode) Address() transport.Address { return n.addr }
 func (n *execNode) Version() string            { return n.version }
 
+// Connect and Buy drop a driver that broke the protocol: it is dead for good,
+// and the next case gets a new one.
 func (n *execNode) Connect(ctx context.Context, to transport.Address) error {
-	return n.client.Connect(ctx, to.String())
+	return n.check(n.client.Connect(ctx, to.String()))
 }
 
 func (n *execNode) Buy(ctx context.Context, peer transport.NodeID, amountSat uint64) error {
-	return n.client.Buy(ctx, peer.String(), driver.Sat(amountSat))
+	return n.check(n.client.Buy(ctx, peer.String(), driver.Sat(amountSat)))
+}
+
+func (n *execNode) check(err error) error {
+	var broken *driver.ProtocolError
+	if errors.As(err, &broken) || errors.Is(err, driver.ErrDead) {
+		n.target.drop(n)
+	}
+	return err
+}
+
+// drop forgets a node whose driver is of no further use.
+func (t *execTarget) drop(n *execNode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for role, x := range t.nodes {
+		if x == n {
+			delete(t.nodes, role)
+			_ = n.client.Close()
+		}
+	}
 }

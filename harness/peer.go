@@ -60,6 +60,13 @@ func (c *Peer) SendRaw(raw []byte) {
 	_ = c.tc.WriteMessage(raw)
 }
 
+// SendForged sends a message with one bit of its frame flipped, at byte i of
+// the frame, from the end when negative.
+func (c *Peer) SendForged(m wire.Message, i int) {
+	c.play.event("sent %s with byte %d of its frame forged", m.Name(), i)
+	_ = c.tc.WriteForged(c.Encode(m), i)
+}
+
 // next reads one message before the deadline. ok is false when there is none,
 // because the target closed (c.ended says how) or because time is up.
 func (c *Peer) next(until time.Time) (raw []byte, ok bool) {
@@ -150,6 +157,11 @@ func Find[M wire.Message](r Reaction) (m M, ok bool) {
 	return m, false
 }
 
+// quiet is how long after the pong a target that may answer from another
+// thread is listened to when it should not answer at all. It can miss a slow
+// offender and never accuses an honest node.
+const quiet = 50 * time.Millisecond
+
 // Fence sends a ping and reads until its pong: everything the target does in
 // order about what was sent before has happened by then.
 func (c *Peer) Fence() Reaction { return c.react([]Outcome{Ignored, Warned, Errored}) }
@@ -164,7 +176,7 @@ func (c *Peer) react(want []Outcome) Reaction {
 	until := c.play.deadlineAt()
 	for {
 		r.Outcome = outcomeOf(warned, errored, c.ended != "", r.fenced)
-		if r.fenced && slices.Contains(want, r.Outcome) {
+		if r.fenced && slices.Contains(want, r.Outcome) && r.Outcome != Ignored {
 			return r
 		}
 		if r.fenced && c.play.settle == 0 {
@@ -178,7 +190,10 @@ func (c *Peer) react(want []Outcome) Reaction {
 		m := c.handle(raw)
 		if p, isPong := m.(*wire.Pong); isPong && len(p.Ignored) == length && !r.fenced {
 			r.fenced = true
-			until = c.play.settleBy()
+			until = time.Now().Add(c.play.settle)
+			if slices.Contains(want, Ignored) {
+				until = time.Now().Add(min(quiet, c.play.settle))
+			}
 			continue
 		}
 		r.Messages, r.Raw = append(r.Messages, m), append(r.Raw, raw)
@@ -264,7 +279,39 @@ func (c *Peer) ExchangeWith(init *wire.Init, protocols []wire.ProtocolID) Reacti
 	}
 	r := c.Control()
 	c.requireOffered(r)
+	needed := slices.Contains(c.play.Case.Features, wire.FeatureFactories)
+	if needed && factories && protocols != nil && c.Protocols == nil {
+		r = c.awaitList(r)
+	}
+	c.requireListed()
 	return r
+}
+
+// awaitList waits for the target's supported_factory_protocols, which the
+// positive control of every factory case includes.
+func (c *Peer) awaitList(r Reaction) Reaction {
+	until := time.Now().Add(c.play.settle)
+	for c.Protocols == nil {
+		raw, ok := c.next(until)
+		if !ok {
+			c.play.controlFailed("the target lists its protocols", "it did not list its protocols"+typesOf(r)+c.how())
+		}
+		r.Messages, r.Raw = append(r.Messages, c.handle(raw)), append(r.Raw, raw)
+	}
+	return r
+}
+
+// typesOf names the types of what came in place of something.
+func typesOf(r Reaction) string {
+	if len(r.Raw) == 0 {
+		return ""
+	}
+	var types []wire.MsgType
+	for _, raw := range r.Raw {
+		typ, _ := wire.TypeOf(raw)
+		types = append(types, typ)
+	}
+	return fmt.Sprintf(", but sent messages of type %v", types)
 }
 
 // requireOffered ends the case when a needed feature or protocol is missing,
@@ -281,6 +328,10 @@ func (c *Peer) requireOffered(r Reaction) {
 		}
 		c.play.Unsupported(fmt.Sprintf("the target does not offer feature %d/%d", f, f+1))
 	}
+}
+
+// requireListed ends the case when the protocol it needs is not listed.
+func (c *Peer) requireListed() {
 	if id, name, needed := c.play.needs(); needed && !c.lists(id) {
 		c.play.Unsupported("the target does not list the " + name + " protocol")
 	}
@@ -329,12 +380,32 @@ func (c *Peer) Provoke(id rule.ID, s Stimulus, want ...Outcome) Reaction {
 			expected: outcomeStrings(want),
 			received: string(r.Outcome) + c.how(),
 		}
+		if name := answer(r); name != "" {
+			m.message = fmt.Sprintf("%s: the target answered it with %s", s.What, name)
+			m.received = "answered with " + name
+			m.frame = lastFrame(c.play.frames)
+		}
 		if r.Outcome != Ignored && r.Outcome != Hung {
 			m.frame = lastFrame(c.play.frames)
 		}
 		c.play.fail(id, m)
 	}
 	return r
+}
+
+// answer names what a target said when it neither warned nor complained.
+func answer(r Reaction) string {
+	if r.Outcome != Ignored {
+		return ""
+	}
+	for _, m := range r.Messages {
+		switch m.(type) {
+		case nil, *wire.Ping, *wire.Pong, *wire.Base:
+		default:
+			return m.Name()
+		}
+	}
+	return ""
 }
 
 func past(o Outcome) string {

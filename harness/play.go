@@ -37,6 +37,8 @@ type Play struct {
 	digest    []byte // what the suite sent
 	failures  []report.Failure
 	position  string
+	// unreached is why the target could not be reached at all.
+	unreached error
 }
 
 // Controls of the body's flow; the runner recovers them.
@@ -140,9 +142,6 @@ func (p *Play) event(format string, args ...any) {
 // deadlineAt is when the target is called hung.
 func (p *Play) deadlineAt() time.Time { return time.Now().Add(p.deadline) }
 
-// settleBy is how long a reaction may come after the fence.
-func (p *Play) settleBy() time.Time { return time.Now().Add(p.settle) }
-
 // Deadline is how long the target has to react at all.
 func (p *Play) Deadline() time.Duration { return p.deadline }
 
@@ -163,6 +162,7 @@ func (p *Play) Dial() *Peer { return p.DialAs(len(p.peers)) }
 func (p *Play) DialAs(n int) *Peer {
 	c, err := p.TryDial(n)
 	if err != nil {
+		p.unreached = err
 		p.controlFailed("the BOLT 8 handshake completes", "handshake failed: "+oneLine(err.Error()))
 	}
 	return c
@@ -189,6 +189,7 @@ func (p *Play) Fail(id rule.ID, message, expected, received string) {
 
 func (p *Play) adopt(tc *transport.Conn) *Peer {
 	c := &Peer{play: p, tc: tc}
+	context.AfterFunc(p.ctx, func() { _ = tc.Close() }) // an interrupted run waits for nothing
 	p.peers = append(p.peers, c)
 	return c
 }

@@ -181,15 +181,26 @@ func (in *Incoming) accept() net.Conn {
 	// Twice the deadline: were it the same, giving up on a target that hangs
 	// would close the connection just before the case calls it hung.
 	ctx, cancel := context.WithTimeout(p.ctx, 2*p.deadline)
+	said := make(chan error, 1)
 	go func() { // the driver answers when the handshake is over, or never
 		defer cancel()
-		_ = dialer.Connect(ctx, to)
+		said <- dialer.Connect(ctx, to)
 	}()
 	_ = in.ln.(*net.TCPListener).SetDeadline(p.deadlineAt())
 	nc, err := in.ln.Accept()
 	if err != nil {
-		p.controlFailed("the target dials when told to", oneLine(err.Error()))
+		received := "no connection"
+		select {
+		case err := <-said:
+			if err != nil {
+				received += "; told to connect it answered: " + oneLine(err.Error())
+			}
+		default:
+			received += ", and no answer to the command"
+		}
+		p.controlFailed("the target dials when told to", received)
 	}
+	context.AfterFunc(p.ctx, func() { _ = nc.Close() })
 	return nc
 }
 

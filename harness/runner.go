@@ -80,6 +80,25 @@ func (i Instance) selected(opts Options) bool {
 		slices.ContainsFunc(i.Case.Rules, func(id rule.ID) bool { return opts.Focus.MatchString(string(id)) })
 }
 
+// LeftOut returns, as skipped, the cases that opts leave out although the
+// target's roles would run them: a report that did not name them would call a
+// part of the suite the whole.
+func LeftOut(cases []Case, target Target, opts Options) []report.Case {
+	all := Select(cases, target, Options{Roles: opts.Roles})
+	chosen := Select(cases, target, opts)
+	r := &Runner{Target: target, Opts: opts}
+	var out []report.Case
+	for _, inst := range all {
+		if slices.Contains(chosen, inst) {
+			continue
+		}
+		c := r.declared(inst)
+		c.State, c.Reason = report.Skipped, "left out by --focus, --tier or --profile"
+		out = append(out, c)
+	}
+	return out
+}
+
 // Runner runs instances against one target. Run may be called concurrently:
 // every case has connections, keys and randomness of its own.
 type Runner struct {
@@ -88,6 +107,8 @@ type Runner struct {
 
 	mu      sync.Mutex
 	broken  error
+	missed  int   // cases in a row that could not reach the target
+	lost    error // why the target is given up
 	version string
 	address transport.Address
 	digests map[string][]byte
@@ -108,6 +129,10 @@ func (r *Runner) Run(ctx context.Context, inst Instance) report.Case {
 		out.State, out.Reason = report.Skipped, reason
 		return out
 	}
+	if err := r.Lost(); err != nil {
+		out.State, out.Reason = report.Skipped, "the target was lost before"
+		return out
+	}
 	p := r.play(ctx, inst)
 	otherwise, reason := r.execute(p)
 	out.Failures, out.Transcript = p.failures, p.frames
@@ -122,7 +147,36 @@ func (r *Runner) Run(ctx context.Context, inst Instance) report.Case {
 	}
 	r.applyExpectation(&out)
 	r.remember(inst, p)
+	r.watch(p)
 	return out
+}
+
+// mostMissed is how many cases in a row may fail to reach a target that was
+// reached before: after that it is gone, and hundreds of failures more would
+// not say it better.
+const mostMissed = 5
+
+// watch counts cases that could not reach the target.
+func (r *Runner) watch(p *Play) {
+	if _, real := r.Target.(Preparer); !real {
+		return // built-in peers may be there to be unreachable
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.unreached == nil {
+		r.missed = 0
+		return
+	}
+	if r.missed++; r.missed >= mostMissed && r.lost == nil {
+		r.lost = fmt.Errorf("%w: it was lost during the run, in %s: %w", ErrUnreachable, p.Case.Name, p.unreached)
+	}
+}
+
+// Lost returns why the target was given up in the middle of a run, or nil.
+func (r *Runner) Lost() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost
 }
 
 // declared is what a result says before the case ran.
@@ -162,6 +216,7 @@ func (r *Runner) play(ctx context.Context, inst Instance) *Play {
 func (r *Runner) execute(p *Play) (state report.State, reason string) {
 	n, err := r.Target.Acquire(p.ctx, p.Role, derive(p.seed, "target"))
 	if err != nil {
+		p.unreached = err
 		p.fail(p.Case.Rules[0], mismatch{message: "the target does not start", planted: -1, expected: []string{"a running node"},
 			received: oneLine(err.Error()), blame: "the target, or its driver"})
 		return "", ""
@@ -231,7 +286,12 @@ func (r *Runner) RunAll(ctx context.Context, instances []Instance, parallel int)
 	results := make([]report.Case, len(instances))
 	slots := make(chan struct{}, max(parallel, 1))
 	var wg sync.WaitGroup
+	ran := 0
 	for i, inst := range instances {
+		if ctx.Err() != nil {
+			break
+		}
+		ran++
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -239,6 +299,7 @@ func (r *Runner) RunAll(ctx context.Context, instances []Instance, parallel int)
 		})
 	}
 	wg.Wait()
+	results = results[:ran]
 	slices.SortFunc(results, func(a, b report.Case) int { return strings.Compare(a.Name, b.Name) })
 	return results
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
@@ -110,7 +111,7 @@ func requirements(results []report.Case) []report.Requirement {
 	states := map[string][]report.State{}
 	names := map[string][]string{}
 	for _, c := range results {
-		for _, id := range c.Rules {
+		for _, id := range decided(c) {
 			states[id] = append(states[id], c.State)
 			names[id] = append(names[id], c.Name)
 		}
@@ -122,6 +123,21 @@ func requirements(results []report.Case) []report.Requirement {
 			ID: id, Level: string(q.Level), Section: q.Section, Text: q.Text, Check: string(q.Check),
 			State: report.Worst(states[id]...), Cases: names[id],
 		})
+	}
+	return out
+}
+
+// decided returns the requirements that a case decides about: all it declares,
+// or, when it failed, those it found broken. Of the others it says nothing.
+func decided(c report.Case) []string {
+	if len(c.Failures) == 0 {
+		return c.Rules
+	}
+	var out []string
+	for _, f := range c.Failures {
+		if !slices.Contains(out, f.Rule) {
+			out = append(out, f.Rule)
+		}
 	}
 	return out
 }

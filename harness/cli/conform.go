@@ -49,8 +49,12 @@ A case ends as passed, failed, skipped (this run cannot do it), unsupported (the
 target does not offer the feature) or as an expected failure (declared with
 --expect, a JSON list of {case, rule, reason, issue, expires}).
 
-Exit codes: 0 conformant, or every failure was declared; 1 a case failed, or
-core cases could not run; 2 usage; 3 the suite broke; 4 the target cannot be
+A requirement of level SHOULD that is not kept is a failure too: the RFC allows
+it for a reason, and --expect is where to give it. Nothing is called conformant
+of which a core case was skipped: the verdict is incomplete then.
+
+Exit codes: 0 no case failed, apart from declared ones; 1 a case failed, or core
+cases are unsupported; 2 usage; 3 the suite broke; 4 the target cannot be
 reached.`,
 		Example: `  superscalar conform
   superscalar conform --target 02eec7...@127.0.0.1:9735 --role lsp
@@ -140,6 +144,14 @@ func (f *conformFlags) against(e env, target harness.Target, opts harness.Option
 	if e.Context.Err() != nil {
 		return exit(ExitFailed, "interrupted after %d of %d cases", len(results), len(instances))
 	}
+	if err := run.Lost(); err != nil {
+		return &ExitError{ExitUnreachable, err}
+	}
+	if f.null != "" {
+		fmt.Fprintf(e.Out, "%s: %d of %d passed\n", target.Kind(), report.Tally(results).Passed, len(results))
+		return &ExitError{ExitFailed, nil}
+	}
+	results = append(results, harness.LeftOut(conformance.Cases(), target, opts)...)
 	slices.SortFunc(results, func(a, b report.Case) int { return strings.Compare(a.Name, b.Name) })
 	r := run.Report(results, time.Since(start))
 	r.Options.Shuffle = f.shuffle
@@ -176,8 +188,8 @@ func (f *conformFlags) present(e env, r *report.Report) error {
 	switch {
 	case r.Verdict == report.Conformant, r.Verdict == report.Deviations:
 		return nil
-	case r.Verdict == report.Incomplete && f.acceptUnsupported && r.Counts.Failed == 0:
-		return nil
+	case r.Verdict == report.Incomplete && (f.acceptUnsupported || r.Counts.Unsupported == 0):
+		return nil // nothing failed; what was skipped is what the tier or the flags leave out
 	}
 	return &ExitError{ExitFailed, nil}
 }
@@ -199,6 +211,10 @@ func (f *conformFlags) options(c *cobra.Command) (harness.Options, error) {
 		return opts, usage(c, "--deadline %s is negative", f.deadline)
 	case f.repeat < 1:
 		return opts, usage(c, "--repeat %d is less than once", f.repeat)
+	case f.repeat > 1 && (f.reportDir != "" || f.null != ""):
+		return opts, usage(c, "--repeat counts verdicts that flip: leave --report and --null out")
+	case f.null == "all" && (f.reportDir != "" || f.list):
+		return opts, usage(c, "--null all prints a table: leave --report and --list out")
 	case f.null != "" && f.mutant != "":
 		return opts, usage(c, "--null and --mutant exclude each other")
 	case (f.null != "" || f.mutant != "") && c.Flags().Changed("target"):
@@ -264,7 +280,7 @@ func (f *conformFlags) replay() string {
 	case f.mutant != "":
 		parts = append(parts, "--mutant", f.mutant)
 	case f.target != "refnode":
-		parts = append(parts, "--target", "'"+f.target+"'")
+		parts = append(parts, "--target", shellQuote(f.target))
 	}
 	if f.role != "" {
 		parts = append(parts, "--role", f.role)
@@ -272,8 +288,17 @@ func (f *conformFlags) replay() string {
 	if f.compat {
 		parts = append(parts, "--compat-envelope")
 	}
+	if f.slow {
+		parts = append(parts, "--slow")
+	}
+	if f.deadline > 0 {
+		parts = append(parts, "--deadline", f.deadline.String())
+	}
 	return strings.Join(parts, " ")
 }
+
+// shellQuote makes one word of s for a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // listCases prints what would run, from the declarations alone.
 func listCases(w io.Writer, instances []harness.Instance) {

@@ -48,6 +48,11 @@ func (f *conformFlags) repeatRuns(e env, target harness.Target, opts harness.Opt
 	}
 	fmt.Fprintf(e.Out, "%d runs of %d cases in %.1fs, seeds %d to %d: %d verdicts flipped; last run: %d passed, %d failed\n",
 		f.repeat, counts.Total, time.Since(start).Seconds(), f.seed, f.seed+uint64(f.repeat)-1, len(flips), counts.Passed, counts.Failed)
+	for _, c := range last {
+		if c.State == report.Failed || c.State == report.UnexpectedPass {
+			fmt.Fprintf(e.Out, "%s %s\n  replay: %s\n", c.State, c.Name, c.Replay)
+		}
+	}
 	if len(flips) > 0 || counts.Failed+counts.UnexpectedPass > 0 {
 		return &ExitError{ExitFailed, nil}
 	}

@@ -17,6 +17,7 @@ import (
 	"superscalar/harness/report"
 	"superscalar/refnode/node"
 	"superscalar/refnode/transport"
+	"superscalar/wire/rule"
 )
 
 // How the built-in peers that are there to fail are run.
@@ -66,6 +67,9 @@ func (f *conformFlags) openMutant(c *cobra.Command, opts *harness.Options) (harn
 	if err != nil {
 		return nil, usage(c, "--mutant: %w", err)
 	}
+	if q, _ := rule.Embedded().Lookup(found[0].Rule); q.Check == rule.ByVector {
+		return nil, usage(c, "--mutant %s computes something wrong: vectors notice it, see 'superscalar mutants --matrix'", f.mutant)
+	}
 	opts.Settle = 0
 	return found[0].Target(), nil
 }
@@ -79,7 +83,7 @@ func (f *conformFlags) openExec(c *cobra.Command, opts *harness.Options) (harnes
 	if len(roles) == 0 {
 		roles = []harness.Role{node.LSP, node.Client}
 	}
-	return harness.NewExec(command, roles, opts.Deadline), nil
+	return harness.NewExec(command, roles, opts.Deadline, opts.Seed), nil
 }
 
 func (f *conformFlags) openDialBack(c *cobra.Command, e env, opts *harness.Options) (harness.Target, error) {
@@ -112,9 +116,6 @@ func (f *conformFlags) openRemote(c *cobra.Command, opts *harness.Options) (harn
 	if f.role == "both" {
 		return nil, usage(c, "--role both: a running node plays one role, name it")
 	}
-	if opts.Tier == "" {
-		opts.Tier = harness.Wire
-	}
 	return harness.NewRemote(addr, f.oneRole(opts), opts.Deadline), nil
 }
 
@@ -134,6 +135,9 @@ func runNulls(e env, opts harness.Options) error {
 		start := time.Now()
 		run := &harness.Runner{Target: target, Opts: opts}
 		results := run.RunAll(e.Context, harness.Select(conformance.Cases(), target, opts), nullParallel)
+		if e.Context.Err() != nil {
+			return exit(ExitFailed, "interrupted while null peer %s was tested", kind)
+		}
 		if err := run.Broken(); err != nil {
 			return exit(ExitBroken, "the suite broke: %w", err)
 		}

@@ -72,6 +72,9 @@ func TestConformRefusals(t *testing.T) {
 		{"repeat", []string{"conform", "--repeat", "0"}, 2, "--repeat 0"},
 		{"deadline", []string{"conform", "--deadline", "-1s"}, 2, "--deadline -1s is negative"},
 		{"null peer", []string{"conform", "--null", "loud"}, 2, `null peer "loud" is none of`},
+		{"repeat and report", []string{"conform", "--repeat", "2", "--report", "out"}, 2, "leave --report and --null out"},
+		{"null all and list", []string{"conform", "--null", "all", "--list"}, 2, "leave --report and --list out"},
+		{"a mutant of a computation", []string{"conform", "--mutant", "TRN-030"}, 2, "vectors notice it"},
 		{"null and mutant", []string{"conform", "--null", "echo", "--mutant", "TRN-001"}, 2, "exclude each other"},
 		{"null and target", []string{"conform", "--null", "echo", "--target", "refnode"}, 2, "leave --target out"},
 		{"mutant", []string{"conform", "--mutant", "TRN-999"}, 2, `no mutant "TRN-999"`},
@@ -124,9 +127,12 @@ func TestConformWrongNodeID(t *testing.T) {
 // The main job, its report, and the same case replayed alone.
 func TestConform(t *testing.T) {
 	dir := t.TempDir()
-	r := program(t, dir, "conform", "--report", "out", "--focus", "TRN-08")
+	r := program(t, dir, "conform", "--report", "out")
 	if r.code != 0 || !strings.Contains(r.out, "VERDICT: conformant") {
 		t.Fatalf("exit code %d, %s%s", r.code, r.out, r.errOut)
+	}
+	if r := program(t, dir, "conform", "--focus", "TRN-08"); r.code != 0 || !strings.Contains(r.out, "VERDICT: incomplete") || !strings.Contains(r.out, "left out by --focus") {
+		t.Errorf("a part of the suite: exit code %d, %s%s", r.code, r.out, r.errOut)
 	}
 	if err := report.Check(filepath.Join(dir, "out")); err != nil {
 		t.Error(err)
@@ -147,7 +153,7 @@ func TestConform(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r := program(t, dir, args...); r.code != 1 || !strings.Contains(r.out, "FAILED  "+c.Name) || !strings.Contains(r.out, "1 of 1") {
+		if r := program(t, dir, args...); r.code != 1 || !strings.Contains(r.out, "FAILED  "+c.Name) || !strings.Contains(r.out, "Failures: 1 case") {
 			t.Errorf("%s does not replay %s: exit code %d\n%s", c.Replay, c.Name, r.code, r.out)
 		}
 		return
@@ -157,7 +163,7 @@ func TestConform(t *testing.T) {
 
 // A null peer alone is a target that does not conform; the list is data.
 func TestConformNullAndList(t *testing.T) {
-	if r := program(t, t.TempDir(), "conform", "--null", "closed", "--focus", "trn/ping"); r.code != 1 {
+	if r := program(t, t.TempDir(), "conform", "--null", "closed", "--focus", "trn/ping"); r.code != 1 || r.out != "null:closed: 0 of 12 passed\n" {
 		t.Errorf("--null closed: exit code %d, %s", r.code, r.errOut)
 	}
 	if r := program(t, t.TempDir(), "conform", "--list", "--role", "lsp", "--focus", "^trn/ping/pong-0/"); r.code != 0 || !strings.HasSuffix(r.out, "\n1 cases\n") {

@@ -59,6 +59,9 @@ func listMutants(e env) {
 
 func runMatrix(e env, opts mutant.Options) error {
 	m, err := mutant.Run(e.Context, mutant.Catalogue(), conformance.Cases(), opts)
+	if e.Context.Err() != nil {
+		return exit(ExitFailed, "interrupted: the matrix is not complete")
+	}
 	if err != nil {
 		return exit(ExitBroken, "the suite broke: %w", err)
 	}

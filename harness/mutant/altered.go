@@ -103,16 +103,16 @@ func altered() []Mutant {
 		out("PCF-004", rule.PCF004, "lists its protocols to everybody", "a factory message came", func(m *wire.Init) []wire.Message {
 			return []wire.Message{m, &wire.SupportedProtocols{IDs: []wire.ProtocolID{codec.SuperScalarID(), codec.LoopbackID()}}}
 		}),
-		out("PCF-006", rule.PCF006, "sends its list of protocols with type 33001", "none", func(m *wire.SupportedProtocols) []wire.Message {
+		out("PCF-006", rule.PCF006, "sends its list of protocols with type 33001", "33001", func(m *wire.SupportedProtocols) []wire.Message {
 			compat := wire.Codec{Envelope: wire.TypeFactoryCompat}
 			raw, _ := compat.Encode(m) // as long as the normative form, which fits
 			return one(&wire.Unknown{Kind: wire.TypeFactoryCompat, Payload: raw[2:]})
 		}),
-		out("PCF-020", rule.PCF020, "does not list its protocols", "did not list its protocols", func(*wire.SupportedProtocols) []wire.Message { return nil }),
+		out("PCF-020", rule.PCF020, "does not list its protocols", "it did not list its protocols", func(*wire.SupportedProtocols) []wire.Message { return nil }),
 		out("PCF-021", rule.PCF021, "lists its protocols twice", "are not right", func(m *wire.SupportedProtocols) []wire.Message {
 			return []wire.Message{m, m}
 		}),
-		out("PCF-023", rule.PCF023, "lists its protocols without the record", "does not parse", func(m *wire.SupportedProtocols) []wire.Message {
+		out("PCF-023", rule.PCF023, "lists its protocols without the record", "it did not list its protocols, but sent messages of type [32800]", func(m *wire.SupportedProtocols) []wire.Message {
 			return one(&wire.UnknownFactory{Sub: wire.SubSupportedProtocols})
 		}),
 		out("PCF-027", rule.PCF027, "lists a protocol twice", "a protocol id comes twice", func(m *wire.SupportedProtocols) []wire.Message {

@@ -49,7 +49,7 @@ func (m Matrix) OK() bool {
 // Controls are cases every mutant has to pass, unless it breaks one of their
 // requirements.
 var Controls = []string{
-	"trn/init/first", "trn/ping/pong-0", "trn/messages/unknown-odd", "pcf/envelope/unknown-odd-3", "trn/transport/act-one-incomplete",
+	"trn/init/first", "trn/ping/pong-0", "trn/messages/unknown-odd", "trn/notices/warning-unknown-channel", "trn/transport/act-one-incomplete",
 }
 
 // Options shape a run of the matrix.
@@ -86,6 +86,9 @@ func Run(ctx context.Context, mutants []Mutant, cases []harness.Case, opts Optio
 		})
 	}
 	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
 	out.Idle = idle(out.Results, cases)
 	out.Unguarded = unguarded(mutants)
 	out.Took = time.Since(start)
@@ -130,7 +133,7 @@ func (r *Result) judge(m Mutant, c report.Case) {
 		return
 	}
 	for _, f := range c.Failures {
-		if f.Rule == string(m.Rule) && m.said(f.Message+" | "+f.Received) {
+		if f.Rule == string(m.Rule) && slices.Contains(c.Rules, f.Rule) && m.said(f.Message+" | "+f.Received) {
 			r.Killers = append(r.Killers, c.Name)
 			return
 		}
@@ -144,11 +147,12 @@ func (r *Result) judge(m Mutant, c report.Case) {
 	}
 }
 
-// idle returns the cases that killed nothing.
+// idle returns the cases that killed no mutant of their main requirement.
 func idle(results []Result, cases []harness.Case) []string {
 	killed := map[string]bool{}
 	for _, r := range results {
 		for _, k := range r.Killers {
+			k = string(r.Mutant.Rule) + " " + k
 			for _, role := range []string{"/lsp", "/client"} {
 				if len(k) > len(role) && k[len(k)-len(role):] == role {
 					killed[k[:len(k)-len(role)]] = true
@@ -158,7 +162,7 @@ func idle(results []Result, cases []harness.Case) []string {
 	}
 	var out []string
 	for _, c := range cases {
-		if !killed[c.Name] {
+		if !killed[string(c.Rules[0])+" "+c.Name] {
 			out = append(out, c.Name)
 		}
 	}

@@ -60,7 +60,6 @@ func strict() []Mutant {
 			return slices.ContainsFunc(m.Networks, func(h [32]byte) bool { return h != node.Regtest })
 		}),
 		refuses("TRN-066", rule.TRN066, "refuses an init with unknown odd records", closes, func(m *wire.Init) bool { return odd(m.Extra) }),
-		{ID: "TRN-065", Rule: rule.TRN065, Breaks: "ignores the records of an init it cannot parse", Want: "ignored", Rules: rule.Without(rule.TRN037)},
 		refuses("PCF-014/piggyback", rule.PCF014, "refuses a piggyback with unknown odd records", closes, func(m *wire.Piggyback) bool { return odd(m.Extra) }),
 		refuses("PCF-014/init", rule.PCF014, "refuses a factory_change_init with unknown odd records", closes, func(m *wire.ChangeInit) bool { return odd(m.Extra) }),
 		refuses("PCF-014/ack", rule.PCF014, "refuses a factory_change_ack with unknown odd records", closes, func(m *wire.ChangeAck) bool { return odd(m.Extra) }),

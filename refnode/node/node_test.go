@@ -3,7 +3,9 @@ package node_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -33,7 +35,7 @@ func config(role node.Role, seed byte) node.Config {
 	}
 }
 
-// speak opens a connection and returns it after init was exchanged.
+// speak opens a connection and sends init.
 func speak(t *testing.T, n *node.Node, seed byte) *transport.Conn {
 	t.Helper()
 	c, err := transport.Dial(context.Background(), n.Address(), transport.Options{Key: key(seed)})
@@ -41,15 +43,14 @@ func speak(t *testing.T, n *node.Node, seed byte) *transport.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	var codec wire.Codec
-	b, err := codec.Encode(&wire.Init{Features: wire.NewFeatures(35, 47, 51, 271), Networks: [][32]byte{node.Regtest}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WriteMessage(b); err != nil {
-		t.Fatal(err)
-	}
+	sayHello(t, c)
 	return c
+}
+
+// sayHello sends an init that a factory needs.
+func sayHello(t *testing.T, c *transport.Conn) {
+	t.Helper()
+	send(t, c, &wire.Init{Features: wire.NewFeatures(35, 47, 51, 271), Networks: [][32]byte{node.Regtest}})
 }
 
 func read(t *testing.T, c *transport.Conn) wire.Message {
@@ -66,11 +67,7 @@ func read(t *testing.T, c *transport.Conn) wire.Message {
 }
 
 func TestANodeExchangesInitAndProtocols(t *testing.T) {
-	n, err := node.Start(config(node.LSP, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
+	n, _ := start(t, config(node.LSP, 1))
 	c := speak(t, n, 2)
 	if m, ok := read(t, c).(*wire.Init); !ok || !m.All().Offers(wire.FeatureFactories) {
 		t.Fatal("the first message is not init with the factory feature")
@@ -81,20 +78,52 @@ func TestANodeExchangesInitAndProtocols(t *testing.T) {
 }
 
 func TestTwoNodesOpenAChannelUpToAccept(t *testing.T) {
-	lsp, err := node.Start(config(node.LSP, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lsp.Close()
-	client, err := node.Start(config(node.Client, 2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	lsp, log := start(t, config(node.LSP, 1))
+	client, _ := start(t, config(node.Client, 2))
 	if err := lsp.Connect(t.Context(), client.Address()); err != nil {
 		t.Fatal(err)
 	}
 	if got := lsp.Peers(); len(got) != 1 || got[0] != client.Address().ID {
 		t.Fatalf("the LSP's peers are %v", got)
+	}
+	until(t, "the LSP can sell", func() bool { return lsp.Buy(client.Address().ID, 100_000) == nil })
+	until(t, "the client accepted", func() bool { return log.count("accepted") == 1 })
+	if log.count("refused") != 0 {
+		t.Error("a channel was refused")
+	}
+}
+
+func TestRoleAndAddress(t *testing.T) {
+	n, _ := start(t, config(node.Client, 7))
+	if n.Role() != node.Client || n.Address().ID != transport.NodeIDOf(key(7).PubKey()) {
+		t.Errorf("a %s at %s", n.Role(), n.Address())
+	}
+	if got := n.Peers(); len(got) != 0 {
+		t.Errorf("peers %v", got)
+	}
+}
+
+// What cannot work is refused at the start.
+func TestStartFails(t *testing.T) {
+	busy, _ := start(t, config(node.LSP, 1))
+	for _, tt := range []struct {
+		name  string
+		spoil func(*node.Config)
+		want  error
+	}{
+		{"no key", func(c *node.Config) { c.Key = nil }, transport.ErrNoKey},
+		{"address in use", func(c *node.Config) { c.Listen = busy.Address().HostPort }, syscall.EADDRINUSE},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(node.LSP, 2)
+			tt.spoil(&cfg)
+			n, err := node.Start(cfg)
+			if err == nil {
+				n.Close()
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+		})
 	}
 }

@@ -176,6 +176,9 @@ func (m *Machine) malformed(typ wire.MsgType, raw []byte, err error) {
 		m.close(factoryRule(e), e.Error())
 	case typ == wire.TypeInit && e.Rule != rule.TRN043: // fixed fields are TRN-022
 		m.close(rule.TRN065, e.Error())
+		if !m.on(rule.TRN065) {
+			m.receive(withoutRecords(raw))
+		}
 	case typ == wire.TypeOpenChannel && isInFactoryField(e.Field):
 		m.close(rule.PCF068, e.Error())
 	case (typ == wire.TypeOpenChannel || typ == wire.TypeAcceptChannel) && e.Kind == wire.BadPoint:
@@ -185,6 +188,12 @@ func (m *Machine) malformed(typ wire.MsgType, raw []byte, err error) {
 	default:
 		m.close(rule.TRN022, e.Error())
 	}
+}
+
+// withoutRecords cuts the records off an init whose fixed fields are complete.
+func withoutRecords(raw []byte) []byte {
+	n := 4 + int(raw[2])<<8 + int(raw[3])
+	return raw[:n+2+int(raw[n])<<8+int(raw[n+1])]
 }
 
 func isInFactoryField(field string) bool {

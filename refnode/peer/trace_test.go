@@ -265,8 +265,8 @@ func TestTracesShowEveryClose(t *testing.T) {
 	}
 	for _, id := range []rule.ID{
 		rule.TRN021, rule.TRN022, rule.TRN023, rule.TRN052, rule.TRN053, rule.TRN054, rule.TRN057, rule.TRN063, rule.TRN065,
-		rule.PCF003, rule.PCF010, rule.PCF012, rule.PCF013, rule.PCF015, rule.PCF022, rule.PCF024, rule.PCF025, rule.PCF028,
-		rule.PCF030, rule.PCF031, rule.PCF032, rule.PCF041, rule.PCF043, rule.PCF044, rule.PCF068,
+		rule.PCF003, rule.PCF010, rule.PCF012, rule.PCF013, rule.PCF015, rule.PCF017, rule.PCF022, rule.PCF024, rule.PCF025, rule.PCF028,
+		rule.PCF030, rule.PCF031, rule.PCF032, rule.PCF041, rule.PCF043, rule.PCF044, rule.PCF058, rule.PCF068,
 		rule.PCF100, rule.PCF101, rule.PCF102, rule.PCF103, rule.PCF104, rule.PCF105,
 	} {
 		if !strings.Contains(all.String(), "\n"+indent+"close "+string(id)+": ") {

@@ -189,6 +189,22 @@ func (c *Conn) WriteMessage(message []byte) error {
 	return nil
 }
 
+// WriteForged sends a message whose frame has one bit flipped, at byte i of
+// the frame (counted from its end when negative). Nothing can be sent after
+// it: it is what a test does to see that the peer closes.
+func (c *Conn) WriteForged(message []byte, i int) error {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	frame, err := c.m.EncryptMessage(message)
+	if err != nil {
+		return err
+	}
+	frame[(i+len(frame))%len(frame)] ^= 1
+	_, err = c.nc.Write(frame)
+
+	return err
+}
+
 // CloseWrite ends the stream to the peer, which then reads io.EOF; reading
 // goes on. It fails on a connection that is not TCP.
 func (c *Conn) CloseWrite() error {
