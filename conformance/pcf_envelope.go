@@ -180,7 +180,7 @@ func (f form) control(p *harness.Play, c *harness.Peer) *harness.Peer {
 		id = rule.PCF042
 	}
 	raw, _ := f.encode(p, f.stream(p))
-	c.Provoke(id, harness.Stimulus{Raw: raw, Planted: -1, What: "control: a well-formed " + f.name}, f.valid()...)
+	c.Provoke(id, harness.Stimulus{Raw: raw, Planted: -1, Control: true, What: "control: a well-formed " + f.name}, f.valid()...)
 	if c.Open() {
 		return c
 	}

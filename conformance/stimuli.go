@@ -105,7 +105,7 @@ func (f form) raw(p *harness.Play, stream []byte) (raw []byte, at int) {
 // same connection just before.
 func factoryControl(p *harness.Play, c *harness.Peer) {
 	raw, _ := form{sub: 0x7fff}.raw(p, nil)
-	c.Provoke(rule.PCF011, harness.Stimulus{Raw: raw, Planted: -1, What: "control: an unknown odd submessage"}, harness.Ignored)
+	c.Provoke(rule.PCF011, harness.Stimulus{Raw: raw, Planted: -1, Control: true, What: "control: an unknown odd submessage"}, harness.Ignored)
 }
 
 // proveRead shows that a target which ignored something did read it, and does
@@ -123,11 +123,11 @@ func proveRead(p *harness.Play, c *harness.Peer) {
 // payloadControl is the same for SuperScalar messages.
 func payloadControl(p *harness.Play, c *harness.Peer) {
 	m := &wire.Piggyback{ProtocolID: p.Codec.SuperScalarID(), Payload: []byte{0x7f, 0xfd}}
-	c.Provoke(rule.PCF042, harness.Stimulus{Message: m, What: "control: an unknown odd SuperScalar message"}, harness.Ignored)
+	c.Provoke(rule.PCF042, harness.Stimulus{Message: m, Control: true, What: "control: an unknown odd SuperScalar message"}, harness.Ignored)
 }
 
 // messageControl is the same for base messages.
 func messageControl(c *harness.Peer) {
 	m := &wire.Unknown{Kind: 40003, Payload: []byte{1}}
-	c.Provoke(rule.TRN020, harness.Stimulus{Message: m, What: "control: an unknown odd message"}, harness.Ignored)
+	c.Provoke(rule.TRN020, harness.Stimulus{Message: m, Control: true, What: "control: an unknown odd message"}, harness.Ignored)
 }

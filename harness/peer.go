@@ -157,19 +157,19 @@ func Find[M wire.Message](r Reaction) (m M, ok bool) {
 	return m, false
 }
 
-// quiet is how long after the pong a target that may answer from another
+// quietTime is how long after the pong a target that may answer from another
 // thread is listened to when it should not answer at all. It can miss a slow
 // offender and never accuses an honest node.
-const quiet = 50 * time.Millisecond
+const quietTime = 50 * time.Millisecond
 
 // Fence sends a ping and reads until its pong: everything the target does in
 // order about what was sent before has happened by then.
-func (c *Peer) Fence() Reaction { return c.react([]Outcome{Ignored, Warned, Errored}) }
+func (c *Peer) Fence() Reaction { return c.react([]Outcome{Ignored, Warned, Errored}, 0) }
 
 // react fences. A reaction that no wanted outcome allows gets some time to
 // become one that is (Options.Settle): some nodes answer from another thread,
 // after the pong.
-func (c *Peer) react(want []Outcome) Reaction {
+func (c *Peer) react(want []Outcome, quiet time.Duration) Reaction {
 	var r Reaction
 	var warned, errored bool
 	length := c.ping()
@@ -193,6 +193,10 @@ func (c *Peer) react(want []Outcome) Reaction {
 			until = time.Now().Add(c.play.settle)
 			if slices.Contains(want, Ignored) {
 				until = time.Now().Add(min(quiet, c.play.settle))
+			}
+			if quiet == 0 && slices.Contains(want, outcomeOf(warned, errored, false, true)) {
+				r.Outcome = outcomeOf(warned, errored, false, true)
+				return r
 			}
 			continue
 		}
@@ -359,6 +363,7 @@ type Stimulus struct {
 	Raw     []byte       // sent as it is
 	// Planted is the offset of the fault in bytes; -1 or absent Raw: none.
 	Planted int
+	Control bool   // a harmless message whose being ignored is a positive control
 	What    string // the fault in a few words, "a known record one byte short"
 }
 
@@ -371,7 +376,11 @@ func (c *Peer) Provoke(id rule.ID, s Stimulus, want ...Outcome) Reaction {
 	}
 	c.play.Step("after %s", s.What)
 	c.SendRaw(raw)
-	r := c.react(want)
+	quiet := quietTime
+	if s.Control {
+		quiet = 0
+	}
+	r := c.react(want, quiet)
 	if !slices.Contains(want, r.Outcome) {
 		m := mismatch{
 			message:  fmt.Sprintf("%s: the target %s it", s.What, past(r.Outcome)),

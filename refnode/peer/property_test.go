@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"superscalar/refnode/peer"
+	"superscalar/refnode/plugin"
 	"superscalar/wire"
 )
 
@@ -26,6 +27,17 @@ func steps(t *rapid.T, codec wire.Codec) (out []step) {
 			out = append(out, step{raw: mustEncode(codec, m)})
 		}
 	}
+	switch rapid.IntRange(0, 9).Draw(t, "prologue") { // small numbers are drawn more often
+	case 9: // more channels than there is room for
+		for n := range byte(mostAttempts + 2) {
+			out = append(out, step{raw: mustEncode(codec, goodOpen(n+0x20))})
+		}
+		out = append(out, step{raw: mustEncode(codec, goodOpen(0x20))}) // its id is in use
+	case 5: // a sale
+		out = append(out, step{sell: 100_000}, step{raw: mustEncode(codec, goodAccept(0xe1))})
+	case 3: // an echo
+		out = append(out, step{raw: mustEncode(codec, &wire.Piggyback{ProtocolID: codec.LoopbackID(), Payload: []byte{plugin.LoopbackRequest}})})
+	}
 	for range rapid.IntRange(0, 20).Draw(t, "length") {
 		if rapid.IntRange(0, 9).Draw(t, "order") > 0 {
 			out = append(out, step{raw: raw(t, codec)})
@@ -35,12 +47,6 @@ func steps(t *rapid.T, codec wire.Codec) (out []step) {
 		if rapid.Bool().Draw(t, "accept") {
 			out = append(out, step{raw: mustEncode(codec, goodAccept(rapid.SampledFrom(ids[4:]).Draw(t, "id")))})
 		}
-	}
-	if rapid.IntRange(0, 19).Draw(t, "flood") == 0 { // more channels than there is room for
-		for n := range byte(mostAttempts + 2) {
-			out = append(out, step{raw: mustEncode(codec, goodOpen(n+0x20))})
-		}
-		out = append(out, step{raw: mustEncode(codec, goodOpen(0x20))}) // its id is in use
 	}
 	return out
 }
