@@ -38,12 +38,12 @@ func TestBuyErrors(t *testing.T) {
 		{name: "peer lists SuperScalar alone", role: node.LSP, peer: listing(wire.Codec{}.SuperScalarID()), amount: 100_000, want: peer.ErrNoCommonProtocol},
 		{name: "peer lists another protocol", role: node.LSP, peer: listing(wire.ProtocolID{1}), amount: 100_000, want: peer.ErrNoCommonProtocol},
 		{name: "node does not offer Loopback", role: node.LSP, plain: true, peer: listing(loopback), amount: 100_000, want: peer.ErrNoCommonProtocol},
-		{name: "0 sat", role: node.LSP, peer: listing(loopback), amount: 0, want: refused},
-		{name: "1298 sat", role: node.LSP, peer: listing(loopback), amount: 1298, want: refused},
+		{name: "0 sat", role: node.LSP, peer: listing(loopback), amount: 0, want: errRefused},
+		{name: "1298 sat", role: node.LSP, peer: listing(loopback), amount: 1298, want: errRefused},
 		{name: "1299 sat", role: node.LSP, peer: listing(loopback), amount: 1299},
 		{name: "2^24-1 sat", role: node.LSP, peer: listing(loopback), amount: 1<<24 - 1},
-		{name: "2^24 sat", role: node.LSP, peer: listing(loopback), amount: 1 << 24, want: refused},
-		{name: "2^64-1 sat", role: node.LSP, peer: listing(loopback), amount: 1<<64 - 1, want: refused},
+		{name: "2^24 sat", role: node.LSP, peer: listing(loopback), amount: 1 << 24, want: errRefused},
+		{name: "2^64-1 sat", role: node.LSP, peer: listing(loopback), amount: 1<<64 - 1, want: errRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := config(tt.role, 1)
@@ -55,7 +55,7 @@ func TestBuyErrors(t *testing.T) {
 			err := toID(n, tt.amount)
 			var refusal *channel.Refusal
 			switch {
-			case tt.want == refused:
+			case tt.want == errRefused:
 				if !errors.As(err, &refusal) {
 					t.Errorf("error %v, want a *channel.Refusal", err)
 				}
@@ -66,8 +66,8 @@ func TestBuyErrors(t *testing.T) {
 	}
 }
 
-// refused stands for any *channel.Refusal.
-var refused = errors.New("refused")
+// errRefused stands for any *channel.Refusal.
+var errRefused = errors.New("refused")
 
 func listing(protocols ...wire.ProtocolID) func(*testing.T, *node.Node) {
 	return func(t *testing.T, n *node.Node) { ready(t, n, 2, protocols...) }
