@@ -39,7 +39,7 @@ export function decide(layouts, v) {
   if (inFactory.factory_early_warning_time > 1997) refuse('PCF-069', 'channel_in_factory');
   const core = setBits(type).filter((b) => b !== bits.scidAlias && b !== bits.zeroConf).join();
   const anchors = core === `${bits.staticKey},${bits.anchors}`;
-  if (!anchors && core !== `${bits.zeroFee}`) refuse('PCF-072', 'channel_type');
+  if (!anchors && core !== `${bits.zeroFee}`) refuse('PCF-098', 'channel_type');
   bolt2(v, f, anchors, refuse);
   return 'accept';
 }

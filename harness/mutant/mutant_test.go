@@ -11,7 +11,7 @@ import (
 // The catalogue against the suite: every mutant is killed for the reason it
 // states, every case kills one, every checked requirement has one.
 func TestMatrix(t *testing.T) {
-	m, err := mutant.Run(t.Context(), mutant.Catalogue(), conformance.Cases(), mutant.Options{Seed: 1, Parallel: 4, Deadline: time.Second})
+	m, err := mutant.Run(t.Context(), mutant.Catalogue(), conformance.Cases(), mutant.Options{Seed: 1, Parallel: 8, Deadline: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

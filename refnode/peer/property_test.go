@@ -35,7 +35,8 @@ func steps(t *rapid.T, codec wire.Codec) (out []step) {
 		out = append(out, step{raw: mustEncode(codec, goodOpen(0x20))}) // its id is in use
 	case 5: // a sale
 		out = append(out, step{sell: 100_000}, step{raw: mustEncode(codec, goodAccept(0xe1))})
-	case 3: // an echo
+	case 3: // two kinds of echo
+		out = append(out, step{raw: mustEncode(codec, &wire.Ping{NumPongBytes: 5})})
 		out = append(out, step{raw: mustEncode(codec, &wire.Piggyback{ProtocolID: codec.LoopbackID(), Payload: []byte{plugin.LoopbackRequest}})})
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "length") {
