@@ -133,6 +133,8 @@ func (r *Runner) Run(ctx context.Context, inst Instance) report.Case {
 		out.State, out.Reason = report.Skipped, "the target was lost before"
 		return out
 	}
+	ctx, cancel := context.WithCancel(ctx) // ends what the case opened
+	defer cancel()
 	p := r.play(ctx, inst)
 	otherwise, reason := r.execute(p)
 	out.Failures, out.Transcript = p.failures, p.frames
