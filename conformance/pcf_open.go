@@ -289,7 +289,7 @@ func checkAccept(p *harness.Play, o *wire.OpenChannel, a *wire.AcceptChannel) {
 	p.Check(rule.PCF073, a.ChannelReserveSat, gomega.BeNumerically(">=", o.DustLimitSat), "a reserve not under the opener's dust limit")
 	p.Check(rule.PCF073, a.DustLimitSat, gomega.BeNumerically("<=", o.ChannelReserveSat), "a dust limit not above the opener's reserve")
 	p.Check(rule.PCF073, a.DustLimitSat, gomega.BeNumerically("<=", a.ChannelReserveSat), "a dust limit not above its own reserve")
-	p.Check(rule.PCF096, a.ChannelReserveSat, gomega.BeNumerically(">=", o.FundingSat/100), "a reserve of at least 1 % of the funding")
+	p.Check(rule.PCF096, a.ChannelReserveSat, gomega.BeNumerically(">=", (o.FundingSat+99)/100), "a reserve of at least 1 % of the funding")
 }
 
 // Section 3.7 again: the target asks. Only an LSP opens channels.

@@ -25,7 +25,7 @@ func TestClose(t *testing.T) {
 	}{
 		{"nobody is there", func(*testing.T, *node.Node, *transport.ManualClock) {}},
 		{"peers are connected", func(t *testing.T, n *node.Node, _ *transport.ManualClock) {
-			for seed := range byte(5) {
+			for seed := range byte(3) {
 				ready(t, n, seed+2, loopback)
 			}
 		}},
@@ -133,7 +133,7 @@ func TestCloseEndsConnect(t *testing.T) {
 // A node can be closed and started again at the same address, many times.
 func TestRestart(t *testing.T) {
 	cfg := config(node.LSP, 1)
-	for range 10 {
+	for range 5 {
 		n, err := node.Start(cfg)
 		if err != nil {
 			t.Fatal(err)

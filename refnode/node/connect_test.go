@@ -96,11 +96,11 @@ func TestANewConnectionReplacesTheOlder(t *testing.T) {
 func TestManyPeers(t *testing.T) {
 	n, _ := start(t, config(node.LSP, 1))
 	var conns []*transport.Conn
-	for seed := range byte(10) {
+	for seed := range byte(6) {
 		conns = append(conns, ready(t, n, seed+2, loopback))
 	}
 	ids := n.Peers()
-	if len(ids) != 10 {
+	if len(ids) != 6 {
 		t.Fatalf("%d peers", len(ids))
 	}
 	for i := range ids[1:] {
@@ -113,7 +113,7 @@ func TestManyPeers(t *testing.T) {
 	}
 	for i, c := range conns {
 		c.Close()
-		until(t, "a peer that hung up is gone", func() bool { return len(n.Peers()) == 9-i })
+		until(t, "a peer that hung up is gone", func() bool { return len(n.Peers()) == 5-i })
 	}
 }
 
@@ -126,7 +126,7 @@ func TestConcurrentConnects(t *testing.T) {
 	client, _ := start(t, config(node.Client, 2))
 	within(t, "connecting", func() {
 		var wg sync.WaitGroup
-		for range 15 {
+		for range 10 {
 			wg.Go(func() { connect(t, lsp, client) })
 			wg.Go(func() { connect(t, client, lsp) })
 			wg.Go(func() {
@@ -149,7 +149,7 @@ func TestConcurrentPeers(t *testing.T) {
 	n, _ := start(t, config(node.LSP, 1))
 	within(t, "connecting", func() {
 		var wg sync.WaitGroup
-		for seed := byte(10); seed < 25; seed++ {
+		for seed := byte(10); seed < 20; seed++ {
 			for range 2 {
 				wg.Go(func() {
 					c, err := transport.Dial(t.Context(), n.Address(), transport.Options{Key: key(seed)})

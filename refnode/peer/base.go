@@ -46,7 +46,7 @@ func (m *Machine) initAllowed(msg *wire.Init) bool {
 		m.close(id, missing)
 		return false
 	}
-	if msg.Networks != nil && !slices.Contains(msg.Networks, m.cfg.ChainHash) && m.on(rule.TRN063) {
+	if len(msg.Networks) > 0 && !slices.Contains(msg.Networks, m.cfg.ChainHash) && m.on(rule.TRN063) {
 		m.close(rule.TRN063, "no chain in common")
 		return false
 	}

@@ -224,9 +224,14 @@ func (m *Machine) warn(id wire.ChannelID, reason string) {
 }
 
 // fail sends an error for one channel; the connection stays. The peer forgets
-// what the error names, so an attempt with this id is over here too.
+// what the error names, so an attempt with this id is over here too. An id of
+// zeros would name every channel: a peer that used it is only warned.
 func (m *Machine) fail(id wire.ChannelID, reason string) {
 	delete(m.opening, id)
+	if id == (wire.ChannelID{}) {
+		m.warn(id, reason)
+		return
+	}
 	m.send(&wire.ErrorMessage{ChannelID: id, Data: []byte(reason)})
 }
 
