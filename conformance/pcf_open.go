@@ -223,7 +223,7 @@ func openFaults() []openFault {
 		bolt2("no-channel-type", "no channel_type", func(m *wire.OpenChannel) { m.ChannelType = nil }),
 		bolt2("to-self-delay", "a to_self_delay of 65,535 blocks", func(m *wire.OpenChannel) { m.ToSelfDelay = 65535 }),
 		bolt2("feerate-0", "a feerate of 0", func(m *wire.OpenChannel) { m.FeeratePerKw = 0 }),
-		bolt2("feerate-huge", "a feerate of 4,294,967,295", func(m *wire.OpenChannel) { m.FeeratePerKw = 1<<32 - 1 }),
+		bolt2("feerate-huge", "a feerate of 10,000,000 that the funder could pay", func(m *wire.OpenChannel) { m.FeeratePerKw, m.FundingSat = 10_000_000, 16_000_000 }),
 		bolt2("large-channel", "2^24 sat without option_support_large_channel", func(m *wire.OpenChannel) { m.FundingSat = 1 << 24 }),
 		bolt2("all-pushed", "all funds pushed, so that nobody pays the fee", func(m *wire.OpenChannel) { m.PushMsat = 1000 * m.FundingSat }),
 		bolt2("all-in-reserve", "both sides under the reserve", func(m *wire.OpenChannel) { m.ChannelReserveSat = m.FundingSat }),

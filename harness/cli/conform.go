@@ -81,7 +81,7 @@ reached.`,
 	fl.StringVar(&f.expect, "expect", "", "file with failures declared beforehand")
 	fl.StringVar(&f.null, "null", "", "test a peer that implements nothing: all, "+strings.Join(harness.Nulls, ", "))
 	fl.StringVar(&f.mutant, "mutant", "", "test the reference node with one rule broken (see 'superscalar mutants --list')")
-	fl.BoolVar(&f.compat, "compat-envelope", false, "use message type 33001 for factory messages (PCF-007)")
+	fl.BoolVar(&f.compat, "compat-envelope", false, "use message type 33001 for factory messages (PCF-007); the target has to be started in that form, too")
 	fl.BoolVar(&f.acceptUnsupported, "accept-unsupported", false, "exit 0 although features are not offered (the verdict stays incomplete)")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "show every case, not only those that did not pass")
 	c.RunE = func(c *cobra.Command, _ []string) error { return runConform(c, e, f) }

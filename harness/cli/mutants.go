@@ -52,7 +52,7 @@ every case against every mutant, not only those of its requirement.`,
 func listMutants(e env) {
 	all := mutant.Catalogue()
 	for _, m := range all {
-		fmt.Fprintf(e.Out, "%-18s %s\n", m.ID, m.Breaks)
+		fmt.Fprintf(e.Out, "%-28s %s\n", m.ID, m.Breaks)
 	}
 	fmt.Fprintf(e.Out, "%d mutants\n", len(all))
 }
@@ -67,12 +67,12 @@ func runMatrix(e env, opts mutant.Options) error {
 	}
 	killed := 0
 	for _, r := range m.Results {
-		fmt.Fprintf(e.Out, "%-18s %s\n", r.Mutant.ID, fate(r))
+		fmt.Fprintf(e.Out, "%-28s %s\n", r.Mutant.ID, fate(r))
 		if !r.Survived() {
 			killed++
 		}
 		for _, c := range r.Controls {
-			fmt.Fprintf(e.Out, "%-18s   control failed: %s\n", "", c)
+			fmt.Fprintf(e.Out, "%-28s   control failed: %s\n", "", c)
 		}
 	}
 	for _, name := range m.Idle {

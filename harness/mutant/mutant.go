@@ -47,6 +47,7 @@ func Catalogue() []Mutant {
 	}
 	all = append(all, altered()...)
 	all = append(all, strict()...)
+	all = append(all, parts()...)
 	all = append(all, computed()...)
 	return sorted(all)
 }

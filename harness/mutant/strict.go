@@ -76,6 +76,20 @@ func strict() []Mutant {
 	}
 }
 
+// parts are mutants that lose one part of a rule that has several.
+func parts() []Mutant {
+	var out []Mutant
+	for _, name := range []rule.ID{
+		"chain-hash", "no-channel-type", "large-channel", "push-msat", "to-self-delay", "max-accepted-htlcs",
+		"feerate-0", "feerate-huge", "dust-above-reserve", "dust-353", "all-pushed", "all-in-reserve",
+	} {
+		id := rule.PCF072 + "/" + name
+		out = append(out, Mutant{ID: string(id), Rule: rule.PCF072, Breaks: "opens a channel that breaks BOLT 2: " + string(name),
+			Rules: rule.Without(id), Want: "answered with accept_channel"})
+	}
+	return out
+}
+
 // computed are mutants of what is computed: vectors kill them.
 func computed() []Mutant {
 	var out []Mutant

@@ -108,29 +108,31 @@ func when(bad bool, reason string) string {
 	return ""
 }
 
-// bolt2Fault returns the first receiver's rule of BOLT 2 that m breaks.
+// bolt2Fault returns the first receiver's rule of BOLT 2 that m breaks. Each has
+// a name under PCF-072, so that a mutant can lose it alone.
 func bolt2Fault(ctx OpenContext, m *wire.OpenChannel) string {
 	for _, f := range []struct {
+		name   rule.ID
 		bad    bool
 		reason string
 	}{
-		{m.ChainHash != ctx.ChainHash, "chain_hash is not this node's chain"},
-		{m.ChannelType == nil, "channel_type is missing"},
-		{m.FundingSat > MaxFundingSat && !ctx.Negotiated.Offers(wire.FeatureLargeChannels), "funding_satoshis is 2^24 or more without option_support_large_channel"},
-		{m.FundingSat > maxSat, "funding_satoshis is more than there will ever be"},
-		{m.PushMsat > 1000*min(m.FundingSat, maxSat), "push_msat is above 1000 * funding_satoshis"},
-		{m.ToSelfDelay > MaxToSelfDelay, fmt.Sprintf("to_self_delay is above %d", MaxToSelfDelay)},
-		{m.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
-		{m.FeeratePerKw < MinFeeratePerKw, fmt.Sprintf("feerate_per_kw is under %d", MinFeeratePerKw)},
-		{m.FeeratePerKw > MaxFeeratePerKw, fmt.Sprintf("feerate_per_kw is above %d", MaxFeeratePerKw)},
-		{m.DustLimitSat > m.ChannelReserveSat, "dust_limit_satoshis is above channel_reserve_satoshis"},
-		{m.DustLimitSat < MinDustLimitSat, fmt.Sprintf("dust_limit_satoshis is under %d", MinDustLimitSat)},
+		{"chain-hash", m.ChainHash != ctx.ChainHash, "chain_hash is not this node's chain"},
+		{"no-channel-type", m.ChannelType == nil, "channel_type is missing"},
+		{"large-channel", m.FundingSat > MaxFundingSat && !ctx.Negotiated.Offers(wire.FeatureLargeChannels), "funding_satoshis is 2^24 or more without option_support_large_channel"},
+		{"too-large", m.FundingSat > maxSat, "funding_satoshis is more than there will ever be"},
+		{"push-msat", m.PushMsat > 1000*min(m.FundingSat, maxSat), "push_msat is above 1000 * funding_satoshis"},
+		{"to-self-delay", m.ToSelfDelay > MaxToSelfDelay, fmt.Sprintf("to_self_delay is above %d", MaxToSelfDelay)},
+		{"max-accepted-htlcs", m.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
+		{"feerate-0", m.FeeratePerKw < MinFeeratePerKw, fmt.Sprintf("feerate_per_kw is under %d", MinFeeratePerKw)},
+		{"feerate-huge", m.FeeratePerKw > MaxFeeratePerKw, fmt.Sprintf("feerate_per_kw is above %d", MaxFeeratePerKw)},
+		{"dust-above-reserve", m.DustLimitSat > m.ChannelReserveSat, "dust_limit_satoshis is above channel_reserve_satoshis"},
+		{"dust-353", m.DustLimitSat < MinDustLimitSat, fmt.Sprintf("dust_limit_satoshis is under %d", MinDustLimitSat)},
 	} {
-		if f.bad {
+		if f.bad && ctx.Rules.On(rule.PCF072+"/"+f.name) {
 			return f.reason
 		}
 	}
-	return balanceFault(m)
+	return balanceFault(ctx, m)
 }
 
 // maxSat is 21 million bitcoin in sat.
@@ -138,14 +140,14 @@ const maxSat = 21_000_000 * 100_000_000
 
 // balanceFault checks that the funder can pay the first commitment and that
 // one side has more than its reserve. Amounts are bounded by now.
-func balanceFault(m *wire.OpenChannel) string {
+func balanceFault(ctx OpenContext, m *wire.OpenChannel) string {
 	fee := uint64(m.FeeratePerKw)*anchorsWeight/1000 + anchorsSat
 	funder := m.FundingSat - (m.PushMsat+999)/1000
 	switch {
 	case funder < fee:
-		return fmt.Sprintf("the funder's %d sat do not pay the commitment fee of %d sat", funder, fee)
+		return when(ctx.Rules.On(rule.PCF072+"/all-pushed"), fmt.Sprintf("the funder's %d sat do not pay the commitment fee of %d sat", funder, fee))
 	case funder-fee <= m.ChannelReserveSat && m.PushMsat/1000 <= m.ChannelReserveSat:
-		return "both sides start at or under channel_reserve_satoshis"
+		return when(ctx.Rules.On(rule.PCF072+"/all-in-reserve"), "both sides start at or under channel_reserve_satoshis")
 	}
 	return ""
 }
