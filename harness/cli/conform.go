@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -141,7 +142,8 @@ func (f *conformFlags) against(e env, target harness.Target, opts harness.Option
 	if err := run.Broken(); err != nil {
 		return exit(ExitBroken, "the suite broke: %w", err)
 	}
-	if e.Context.Err() != nil {
+	// Ginkgo hears of a signal, too, and may return before the context ends.
+	if e.Context.Err() != nil || len(results) < len(instances) {
 		return exit(ExitFailed, "interrupted after %d of %d cases", len(results), len(instances))
 	}
 	if err := run.Lost(); err != nil {
@@ -164,16 +166,22 @@ func (f *conformFlags) once(e env, run *harness.Runner, instances []harness.Inst
 	if f.null != "" || f.mutant != "" {
 		return run.RunAll(e.Context, instances, nullParallel)
 	}
+	// Ginkgo leaves an interrupted case to itself, which may still end later.
+	var mu sync.Mutex
 	var results []report.Case
 	progress := newProgress(e.Err, len(instances))
 	harness.Ginkgo("superscalar", instances, func(i harness.Instance) report.Case {
 		return run.Run(e.Context, i)
 	}, func(c report.Case) {
+		mu.Lock()
+		defer mu.Unlock()
 		results = append(results, c)
 		progress.step(c)
 	})
+	mu.Lock()
+	defer mu.Unlock()
 	progress.end()
-	return results
+	return slices.Clone(results)
 }
 
 // present shows and writes a report, and turns its verdict into an exit code.
