@@ -133,7 +133,7 @@ func newSuiteMachine(remote transport.NodeID) *peer.Machine {
 	return peer.New(peer.Config{
 		Features:    peer.Features(),
 		ChainHash:   node.Regtest,
-		Plugins:     []plugin.Plugin{plugin.NewSuperScalar(codec), plugin.NewLoopback(codec, rand.Reader)},
+		Plugins:     []plugin.Plugin{plugin.NewSuperScalar(codec, nil), plugin.NewLoopback(codec, rand.Reader)},
 		Keys:        freshKeys,
 		TemporaryID: func() (id wire.ChannelID, err error) { _, err = rand.Read(id[:]); return id, err },
 	}, wire.Point(remote))

@@ -29,6 +29,8 @@ type conn struct {
 	tc      *transport.Conn
 	dialled bool // by this node
 	ended   atomic.Bool
+	wake    chan struct{} // a plugin has something to say
+	done    chan struct{} // the read loop is over
 
 	mu      sync.Mutex
 	machine *peer.Machine
@@ -40,7 +42,7 @@ func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
 	if n.cfg.Tamper != nil {
 		tamper = n.cfg.Tamper()
 	}
-	return &conn{node: n, id: id, tc: tc, dialled: dialled, machine: peer.New(peer.Config{
+	return &conn{node: n, id: id, tc: tc, dialled: dialled, wake: make(chan struct{}, 1), done: make(chan struct{}), machine: peer.New(peer.Config{
 		Codec:       wire.Codec{Envelope: n.cfg.Envelope, Rules: n.cfg.Rules},
 		Features:    peer.Features(),
 		ChainHash:   Regtest,
@@ -54,6 +56,8 @@ func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
 // serve runs the conversation until either side ends it.
 func (c *conn) serve() {
 	defer c.tc.Close()
+	defer close(c.done)
+	c.node.wg.Go(c.flush)
 	stop := c.initDeadline()
 	defer stop()
 	c.do(func(m *peer.Machine) []peer.Action { return m.Start() })
@@ -66,6 +70,21 @@ func (c *conn) serve() {
 		c.do(func(m *peer.Machine) []peer.Action { return m.Receive(raw) })
 	}
 	c.linger()
+}
+
+// flush sends what plugins say unasked, until the read loop is over.
+func (c *conn) flush() {
+	for {
+		select {
+		case <-c.wake:
+			c.do(func(m *peer.Machine) []peer.Action { return m.Flush() })
+			if c.over() {
+				c.close() // the read loop may be waiting for the peer
+			}
+		case <-c.done:
+			return
+		}
+	}
 }
 
 // initDeadline closes the connection 30 s after it was opened when init is

@@ -58,6 +58,9 @@ type Config struct {
 	Log      *slog.Logger
 	Envelope wire.MsgType // 0 for the normative one (PCF-006)
 	Loopback bool         // offer the test protocol (PCF-053)
+	// Ceremonies is the factory side of the node; nil for a base node that
+	// takes part in no factory.
+	Ceremonies plugin.Ceremonies
 
 	// Rules and Tamper break one rule of a mutant. No command sets them.
 	Rules  rule.Set
@@ -94,7 +97,7 @@ func Start(cfg Config) (*Node, error) {
 	}
 	codec := wire.Codec{Envelope: cfg.Envelope, Rules: cfg.Rules}
 	n := &Node{cfg: cfg, conns: map[transport.NodeID]*conn{}}
-	n.plugins = []plugin.Plugin{plugin.NewSuperScalar(codec)}
+	n.plugins = []plugin.Plugin{plugin.NewSuperScalar(codec, cfg.Ceremonies)}
 	if cfg.Loopback {
 		n.plugins = append(n.plugins, plugin.NewLoopback(codec, n.randomReader()))
 	}
@@ -169,27 +172,68 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 // to stay (TRN-011, TRN-012).
 func (n *Node) add(tc *transport.Conn, dialled bool) error {
 	c := n.newConn(tc, dialled)
+	kept, replaced, err := n.take(c)
+	if err != nil || !kept {
+		_ = tc.Close()
+		return err
+	}
+	if replaced {
+		n.disconnected(c.id)
+	}
+	go func() {
+		defer n.wg.Done()
+		c.serve()
+		if n.remove(c) {
+			n.disconnected(c.id)
+		}
+	}()
+	return nil
+}
+
+// take makes c the peer's connection, if it is to be kept, and counts it in
+// n.wg.
+func (n *Node) take(c *conn) (kept, replaced bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
-		_ = tc.Close()
-		return ErrClosed
+		return false, false, ErrClosed
 	}
-	if old := n.conns[c.id]; old != nil {
+	old := n.conns[c.id]
+	if old != nil {
 		if n.keeps(old, c) {
-			_ = tc.Close()
-			return nil
+			return false, false, nil
 		}
 		if n.replaces(old, c) {
 			old.close()
 		}
 	}
 	n.conns[c.id] = c
-	n.wg.Go(func() {
-		c.serve()
-		n.remove(c)
-	})
-	return nil
+	n.wg.Add(1)
+	return true, old != nil, nil
+}
+
+// disconnected tells the plugins that the connection with a peer ended.
+func (n *Node) disconnected(id transport.NodeID) {
+	for _, p := range n.plugins {
+		if t, ok := p.(plugin.Talker); ok {
+			t.Disconnected(plugin.PeerID(id))
+		}
+	}
+}
+
+// Wake makes the connection with a peer send what plugins have to say to it.
+// Without a connection it does nothing.
+func (n *Node) Wake(id transport.NodeID) {
+	n.mu.Lock()
+	c := n.conns[id]
+	n.mu.Unlock()
+	if c == nil {
+		return
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default: // it is going to look anyway
+	}
 }
 
 // keeps reports whether old stays and the new connection goes: they were
@@ -213,12 +257,15 @@ func (n *Node) smaller(peer transport.NodeID) bool {
 	return bytes.Compare(own[:], peer[:]) < 0
 }
 
-func (n *Node) remove(c *conn) {
+// remove forgets a connection; false when another one had taken its place.
+func (n *Node) remove(c *conn) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.conns[c.id] == c {
-		delete(n.conns, c.id)
+	if n.conns[c.id] != c {
+		return false
 	}
+	delete(n.conns, c.id)
+	return true
 }
 
 // Peers returns the ids of connected peers, in increasing order.

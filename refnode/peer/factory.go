@@ -56,6 +56,9 @@ func (m *Machine) supported(msg *wire.SupportedProtocols) {
 			m.common = append(m.common, id)
 		}
 	}
+	for _, p := range m.talkers() {
+		p.Connected(m.peer)
+	}
 	if len(msg.IDs) == 0 && !m.on(rule.PCF026) {
 		m.end(rule.PCF026, "no factory protocol")
 	}
@@ -91,6 +94,28 @@ func (m *Machine) piggyback(msg *wire.Piggyback) {
 		m.warn(wire.ChannelID{}, "internal error of the factory plugin")
 		m.end("", err.Error())
 	}
+}
+
+// talkers are the plugins of the protocols in common that speak unasked, in
+// order of their ids.
+func (m *Machine) talkers() []plugin.Talker {
+	var out []plugin.Talker
+	for _, id := range m.common {
+		if t, ok := m.plugin(id).(plugin.Talker); ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Flush sends what plugins have to say to the peer.
+func (m *Machine) Flush() []Action {
+	for _, p := range m.talkers() {
+		for _, payload := range p.Outgoing(m.peer) {
+			m.send(&wire.Piggyback{ProtocolID: p.ProtocolID(), Payload: payload})
+		}
+	}
+	return m.take()
 }
 
 func (m *Machine) unknownFactory(msg *wire.UnknownFactory) {

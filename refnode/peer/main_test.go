@@ -72,7 +72,7 @@ func config(codec wire.Codec) peer.Config {
 		Features:  peer.Features(),
 		ChainHash: chain,
 		Plugins: []plugin.Plugin{
-			plugin.NewSuperScalar(codec), plugin.NewLoopback(codec, repeat(0x77)), toy{},
+			plugin.NewSuperScalar(codec, nil), plugin.NewLoopback(codec, repeat(0x77)), toy{},
 		},
 		Keys: func() (wire.ChannelKeys, error) {
 			keys++

@@ -94,7 +94,7 @@ func (n *node) sent(actions []peer.Action) (out []wire.Message) {
 // gets exactly its own payloads and channels (PCF-035, PCF-061).
 func TestAThirdPlugin(t *testing.T) {
 	d := &diary{id: fill(0xdd)}
-	ss := plugin.NewSuperScalar(wire.Codec{})
+	ss := plugin.NewSuperScalar(wire.Codec{}, nil)
 	lb := plugin.NewLoopback(wire.Codec{}, rand.NewChaCha8([32]byte{1}))
 	n := newNode(t, ss, d, lb)
 	listed := n.tell(&wire.Init{Features: wire.NewFeatures(35, 47, 51, 271), Networks: [][32]byte{fill(0xc4)}})
@@ -155,7 +155,7 @@ func openIn(id wire.ProtocolID, n byte) *wire.OpenChannel {
 // A sale asks the plugins in common in the order of their ids, passes over
 // those without a factory, and uses what the first of the others offers.
 func TestAThirdPluginIsAskedForAFactory(t *testing.T) {
-	ss := plugin.NewSuperScalar(wire.Codec{})
+	ss := plugin.NewSuperScalar(wire.Codec{}, nil)
 	lb := plugin.NewLoopback(wire.Codec{}, rand.NewChaCha8([32]byte{1}))
 	for _, tt := range []struct {
 		name   string

@@ -32,6 +32,19 @@ type Plugin interface {
 	Offer(peer PeerID, fundingSat uint64) (wire.ChannelInFactory, error)
 }
 
+// Talker is a Plugin that also speaks without being asked. The base node calls
+// its methods from several connections; a Talker is safe for that.
+type Talker interface {
+	Plugin
+	// Connected says that the peer lists the protocol, on a new connection.
+	Connected(peer PeerID)
+	// Disconnected says that this connection ended.
+	Disconnected(peer PeerID)
+	// Outgoing takes the payloads that wait for a peer, in order. The base node
+	// asks after every payload it handed over, and when it is told to.
+	Outgoing(peer PeerID) [][]byte
+}
+
 // Violation says that the peer broke a rule of the factory protocol. Match it
 // with errors.As.
 type Violation struct {

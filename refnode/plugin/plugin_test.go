@@ -59,7 +59,7 @@ func opening(id wire.ProtocolID, instance [32]byte) *wire.OpenChannel {
 
 // The ids are the hashes of section 3.5 and 3.6 of SPEC.md, and differ.
 func TestProtocolIDs(t *testing.T) {
-	s := plugin.NewSuperScalar(wire.Codec{}).ProtocolID()
+	s := plugin.NewSuperScalar(wire.Codec{}, nil).ProtocolID()
 	l := plugin.NewLoopback(wire.Codec{}, nil).ProtocolID()
 	if s != (wire.Codec{}).SuperScalarID() || l != (wire.Codec{}).LoopbackID() || s == l {
 		t.Errorf("SuperScalar is %x, Loopback %x", s, l)

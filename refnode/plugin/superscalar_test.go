@@ -50,7 +50,7 @@ func TestSuperScalarReceive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			replies, err := plugin.NewSuperScalar(wire.Codec{}).Receive(them, payload)
+			replies, err := plugin.NewSuperScalar(wire.Codec{}, nil).Receive(them, payload)
 			if got := violation(t, err); got != tt.want {
 				t.Errorf("violation of %q (%v), want %q", got, err, tt.want)
 			}
@@ -63,7 +63,7 @@ func TestSuperScalarReceive(t *testing.T) {
 
 // Any bytes are ignored or a violation with an id, never another error.
 func TestSuperScalarReceiveAnything(t *testing.T) {
-	s := plugin.NewSuperScalar(wire.Codec{})
+	s := plugin.NewSuperScalar(wire.Codec{}, nil)
 	rapid.Check(t, func(rt *rapid.T) {
 		replies, err := s.Receive(them, rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(rt, "payload"))
 		violation(t, err)
@@ -76,7 +76,7 @@ func TestSuperScalarReceiveAnything(t *testing.T) {
 // There are no factories yet: no channel is in one (PCF-061), and none can be
 // offered.
 func TestSuperScalarHasNoFactory(t *testing.T) {
-	s := plugin.NewSuperScalar(wire.Codec{})
+	s := plugin.NewSuperScalar(wire.Codec{}, nil)
 	for _, instance := range [][32]byte{{}, fill(1), fill(0xff)} {
 		if got := violation(t, s.CheckChannel(them, opening(s.ProtocolID(), instance))); got != rule.PCF061 {
 			t.Errorf("instance %x: violation of %q, want PCF-061", instance, got)

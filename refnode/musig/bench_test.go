@@ -1,0 +1,118 @@
+package musig
+
+import (
+	"fmt"
+	"testing"
+)
+
+// BenchmarkKeyAgg parses n keys and aggregates them with the BIP-86 tweak.
+func BenchmarkKeyAgg(b *testing.B) {
+	for _, n := range []int{2, 16, 128, 1024} {
+		raw := make([][PublicKeySize]byte, n)
+		for i := range raw {
+			raw[i] = secretKey(b, "bench", i).PublicKey().Bytes()
+		}
+		b.Run(fmt.Sprintf("parse/n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				must(ParsePublicKeys(raw))(b)
+			}
+		})
+		keys := must(ParsePublicKeys(raw))(b)
+		b.Run(fmt.Sprintf("aggregate/n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				agg := must(Aggregate(keys))(b)
+				must(agg.Taproot(nil))(b)
+			}
+		})
+	}
+}
+
+// BenchmarkSession measures what is paid once per message, for any n.
+func BenchmarkSession(b *testing.B) {
+	p := newParty(b, "bench", 128)
+	for b.Loop() {
+		must(NewSession(p.agg, p.session.nonce, [32]byte{}))(b)
+	}
+}
+
+// BenchmarkNonceGen measures one nonce.
+func BenchmarkNonceGen(b *testing.B) {
+	key, random := secretKey(b, "bench", 0), seeded("bench")
+	for b.Loop() {
+		if _, _, err := NonceGen(random, NonceInput{SecretKey: key}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAggregateNonces measures 128 parsed nonces.
+func BenchmarkAggregateNonces(b *testing.B) {
+	p := newParty(b, "bench", 128)
+	for b.Loop() {
+		must(AggregateNonces(p.nonces))(b)
+	}
+}
+
+// BenchmarkParsePublicNonce measures one nonce.
+func BenchmarkParsePublicNonce(b *testing.B) {
+	raw := newParty(b, "bench", 1).nonces[0].Bytes()
+	for b.Loop() {
+		must(ParsePublicNonce(raw[:]))(b)
+	}
+}
+
+// BenchmarkSign measures one partial signature of 128, the nonce left out.
+func BenchmarkSign(b *testing.B) {
+	p := newParty(b, "bench", 128)
+	first, second := hashScalar(number("k", 1)), hashScalar(number("k", 2))
+	for b.Loop() {
+		nonce := newSecretNonce(&nonceScalars{first, second}, p.keys[0].raw)
+		must(p.session.Sign(nonce, p.secrets[0]))(b)
+	}
+}
+
+// BenchmarkVerifyPartial measures one partial signature of 128.
+func BenchmarkVerifyPartial(b *testing.B) {
+	p := newParty(b, "bench", 128)
+	for b.Loop() {
+		if err := p.session.VerifyPartial(p.partials[7], p.nonces[7],
+			p.keys[7]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCombine measures 128 partial signatures.
+func BenchmarkCombine(b *testing.B) {
+	p := newParty(b, "bench", 128)
+	for b.Loop() {
+		must(p.session.Combine(p.partials))(b)
+	}
+}
+
+// BenchmarkVerify measures one complete signature.
+func BenchmarkVerify(b *testing.B) {
+	item := signed(b, "bench", 1)[0]
+	for b.Loop() {
+		if err := Verify(item.Signature, item.Key, item.Message); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkVerifyBatch reports the time per signature too.
+func BenchmarkVerifyBatch(b *testing.B) {
+	all := signed(b, "bench", 1024)
+	for _, n := range []int{batchFrom, 128, 1024} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			random := seeded("bench")
+			for b.Loop() {
+				if err := VerifyBatch(all[:n], random); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/
+				float64(b.N*n), "us/signature")
+		})
+	}
+}

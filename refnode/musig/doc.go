@@ -1,0 +1,37 @@
+// Package musig signs with many keys at once: MuSig2 as BIP-327 specifies it,
+// for the n-of-n outputs of a factory (area SIGN of SPEC.md), and checks the
+// complete signatures of BIP-340, one by one or in batches.
+//
+// It promises constant work per signature whatever the number of signers. The
+// keys of a set are parsed once, aggregated once ([Aggregate]) and tweaked
+// once ([KeyAgg.Taproot]); a [Session] then costs one point multiplication,
+// [Session.Sign] a few scalar operations and [Session.VerifyPartial] three
+// point multiplications. A signer is named by its position in the list of
+// keys that the caller gave, in errors too: KeySort of BIP-327 decides the
+// bytes that are hashed and nothing else.
+//
+// A [SecretNonce] signs once. It cannot be printed or encoded, a copy of it
+// shares its one use, and it is overwritten when used.
+//
+// Everything here is a function of its arguments: no clock, no disk, no
+// socket and no randomness but the io.Reader that is passed in.
+//
+// # Side channels
+//
+// Two libraries do the arithmetic. What involves a secret key or a secret
+// nonce is done with the scalars of btcec (decred's ModNScalar), whose
+// operations take constant time. What is public (aggregation, tweaks,
+// verification, batches) uses gnark-crypto, which is faster and takes variable
+// time. One exception is stated rather than hidden: the public nonce of a
+// secret nonce, and the public key of a secret key, are computed with btcec's
+// multiplication of the base point, which is not constant time. No pinned
+// library has one that is. It happens once per nonce, on a number that is used
+// once.
+//
+// # What it does not do
+//
+// It does not decide what may be signed and keeps no record of what was: record
+// and refuse (area PS of SPEC.md) is the caller's. It transports nothing. It
+// leaves out BIP-327's deterministic signing and its signing with tweaked
+// individual keys.
+package musig

@@ -1,0 +1,378 @@
+package musig
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/consensys/gnark-crypto/ecc/secp256k1/fr"
+)
+
+const (
+	// PublicKeySize is a compressed public key in bytes.
+	PublicKeySize = 33
+
+	// multiExpFrom is the number of points from which one
+	// multi-exponentiation is faster than a multiplication per point. Both
+	// give the same sum.
+	multiExpFrom = 20
+)
+
+// PublicKey is the plain public key of one signer, parsed once for all the
+// sets it is aggregated in. It never changes; pass it by pointer.
+type PublicKey struct {
+	raw   [PublicKeySize]byte
+	point point
+}
+
+// ParsePublicKey reads a 33-byte compressed point. The error wraps
+// ErrPublicKey for another length, a first byte that is not 2 or 3, an x not
+// below the field size, and an x that no point has.
+func ParsePublicKey(raw []byte) (*PublicKey, error) {
+	p, ok := parsePoint(raw)
+	if !ok {
+		return nil, fmt.Errorf("%w: %x", ErrPublicKey, raw)
+	}
+
+	return &PublicKey{raw: [PublicKeySize]byte(raw), point: p}, nil
+}
+
+// ParsePublicKeys reads a list of keys. The error is a *SignerError for the
+// first that ParsePublicKey refuses.
+func ParsePublicKeys(raw [][PublicKeySize]byte) ([]*PublicKey, error) {
+	keys := make([]*PublicKey, len(raw))
+	for i := range raw {
+		key, err := ParsePublicKey(raw[i][:])
+		if err != nil {
+			return nil, &SignerError{i, ContributionKey, err}
+		}
+		keys[i] = key
+	}
+
+	return keys, nil
+}
+
+// NewPublicKey converts a key that btcec parsed. The error is ErrPublicKey
+// for nil or a point that is not on the curve.
+func NewPublicKey(key *btcec.PublicKey) (*PublicKey, error) {
+	if key == nil {
+		return nil, fmt.Errorf("%w: none given", ErrPublicKey)
+	}
+
+	return ParsePublicKey(key.SerializeCompressed())
+}
+
+// Bytes returns the compressed encoding.
+func (p *PublicKey) Bytes() [PublicKeySize]byte { return p.raw }
+
+// XOnly returns the x coordinate, 32 bytes big-endian (BIP-340).
+func (p *PublicKey) XOnly() [32]byte { return [32]byte(p.raw[1:]) }
+
+// Equal reports whether both are the same point.
+func (p *PublicKey) Equal(other *PublicKey) bool {
+	return other != nil && p.raw == other.raw
+}
+
+// missing reports nil and the zero value, neither of which is a key.
+func (p *PublicKey) missing() bool { return p == nil || p.raw[0] == 0 }
+
+// String returns the compressed encoding in hex.
+func (p *PublicKey) String() string { return fmt.Sprintf("%x", p.raw) }
+
+// SecretKey is the secret key of a signer together with its public key, whose
+// computation costs more than a signature. It prints as "[secret key]" and
+// refuses to be encoded.
+type SecretKey struct {
+	public *PublicKey
+
+	// scalar hands out the number. What a function has captured is out of
+	// reach for reflection, hence for everything that prints structures.
+	scalar func() scalar
+}
+
+// NewSecretKey takes a copy of a secret key. The error is ErrSecretKey for
+// nil or zero.
+func NewSecretKey(key *btcec.PrivateKey) (*SecretKey, error) {
+	if key == nil || key.Key.IsZero() {
+		return nil, ErrSecretKey
+	}
+	public, err := NewPublicKey(key.PubKey())
+	if err != nil {
+		return nil, err
+	}
+	number := key.Key
+
+	return &SecretKey{public, func() scalar { return number }}, nil
+}
+
+// missing reports nil and the zero value, neither of which is a key.
+func (s *SecretKey) missing() bool { return s == nil || s.public == nil }
+
+// PublicKey returns the public key.
+func (s *SecretKey) PublicKey() *PublicKey { return s.public }
+
+// Format writes "[secret key]" for every verb.
+func (s *SecretKey) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "[secret key]")
+}
+
+// MarshalText refuses with ErrSecret, and so do JSON and XML.
+func (s *SecretKey) MarshalText() ([]byte, error) { return nil, ErrSecret }
+
+// MarshalBinary refuses with ErrSecret, and so does gob.
+func (s *SecretKey) MarshalBinary() ([]byte, error) { return nil, ErrSecret }
+
+// Sort returns the keys in the order of BIP-327's KeySort, in a new list.
+// Aggregate does it by itself.
+func Sort(keys []*PublicKey) []*PublicKey {
+	sorted := slices.Clone(keys)
+	slices.SortStableFunc(sorted, func(a, b *PublicKey) int {
+		return bytes.Compare(a.raw[:], b.raw[:])
+	})
+
+	return sorted
+}
+
+// KeyAgg is a set of signers and their aggregate key with any tweaks applied
+// (the KeyAgg Context of BIP-327). It never changes and may be used by many
+// goroutines; a tweak returns another that shares the signers.
+type KeyAgg struct {
+	signers *signers
+	q       point // the aggregate key, tweaks included, not infinity
+
+	// internal is what InternalKey returns.
+	internal [32]byte
+
+	// negated is gacc of BIP-327 (true for -1) and tweak is tacc.
+	negated bool
+	tweak   scalar
+}
+
+// signers is what depends on the keys alone. Lists are in the caller's order.
+type signers struct {
+	keys         []*PublicKey
+	coefficients []scalar
+	index        map[[PublicKeySize]byte]int // the first position of a key
+}
+
+// Aggregate returns the aggregate of distinct keys: KeyAgg of KeySort, the
+// only way in which a factory aggregates. Signer i is keys[i]; the order does
+// not change the aggregate. Errors: ErrNoKeys; a *SignerError with ErrPublicKey
+// for nil or ErrDuplicateKey for the second of two equal keys; ErrInfinity.
+func Aggregate(keys []*PublicKey) (*KeyAgg, error) {
+	set, err := newSigners(keys)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.index) != len(keys) {
+		for i, key := range keys {
+			if set.index[key.raw] != i {
+				return nil, &SignerError{i, ContributionKey,
+					ErrDuplicateKey}
+			}
+		}
+	}
+
+	return set.aggregate(Sort(keys))
+}
+
+// AggregateUnsorted is BIP-327's KeyAgg without KeySort: the order of the keys
+// changes the aggregate, and equal keys are allowed. It is for vectors and
+// comparisons. Errors are those of Aggregate but ErrDuplicateKey.
+func AggregateUnsorted(keys []*PublicKey) (*KeyAgg, error) {
+	set, err := newSigners(keys)
+	if err != nil {
+		return nil, err
+	}
+
+	return set.aggregate(keys)
+}
+
+// newSigners checks that there are keys and indexes them.
+func newSigners(keys []*PublicKey) (*signers, error) {
+	if len(keys) == 0 {
+		return nil, ErrNoKeys
+	}
+	set := &signers{
+		keys:         slices.Clone(keys),
+		coefficients: make([]scalar, len(keys)),
+		index:        make(map[[PublicKeySize]byte]int, len(keys)),
+	}
+	for i, key := range keys {
+		if key.missing() {
+			return nil, &SignerError{i, ContributionKey, ErrPublicKey}
+		}
+		if _, found := set.index[key.raw]; !found {
+			set.index[key.raw] = i
+		}
+	}
+
+	return set, nil
+}
+
+// aggregate computes the coefficients and the sum. The keys come in the order
+// in which they are hashed.
+func (s *signers) aggregate(hashed []*PublicKey) (*KeyAgg, error) {
+	s.computeCoefficients(hashed)
+	sum, err := s.sum()
+	if err != nil {
+		return nil, err
+	}
+	agg := &KeyAgg{signers: s, q: affine(&sum)}
+	if agg.q.IsInfinity() {
+		return nil, ErrInfinity
+	}
+	agg.internal = agg.OutputKey()
+
+	return agg, nil
+}
+
+// computeCoefficients follows KeyAggCoeffInternal: 1 for the first key that
+// differs from the one hashed first, a hash for all others.
+func (s *signers) computeCoefficients(hashed []*PublicKey) {
+	list := make([]byte, 0, len(hashed)*PublicKeySize)
+	second := hashed[0]
+	for _, key := range hashed {
+		list = append(list, key.raw[:]...)
+		if second.raw == hashed[0].raw {
+			second = key
+		}
+	}
+	listHash := tagKeyList.hash(list)
+	for i, key := range s.keys {
+		if key.raw == second.raw && second.raw != hashed[0].raw {
+			s.coefficients[i].SetInt(1)
+			continue
+		}
+		s.coefficients[i] = hashScalar(tagCoefficient.hash(listHash[:],
+			key.raw[:]))
+	}
+}
+
+// sum adds the keys, each times its coefficient.
+func (s *signers) sum() (jacobian, error) {
+	if len(s.keys) >= multiExpFrom {
+		points := make([]point, len(s.keys))
+		scalars := make([]fr.Element, len(s.keys))
+		for i, key := range s.keys {
+			points[i] = key.point
+			scalars[i] = element(&s.coefficients[i])
+		}
+
+		return multiExp(points, scalars)
+	}
+
+	var sum jacobian
+	for i, key := range s.keys {
+		if raw := s.coefficients[i].Bytes(); isOne(&raw) {
+			sum.AddMixed(&key.point)
+			continue
+		}
+		product := mul(&key.point, &s.coefficients[i])
+		sum.AddAssign(&product)
+	}
+
+	return sum, nil
+}
+
+// isOne tells the coefficient of the second key, which needs no
+// multiplication.
+func isOne(raw *[32]byte) bool { return *raw == [32]byte{31: 1} }
+
+// TweakPlain adds t*G to the key (BIP-327 ApplyTweak, plain). Errors: ErrTweak
+// for the group order and above, ErrInfinity.
+func (k *KeyAgg) TweakPlain(t [32]byte) (*KeyAgg, error) {
+	return k.applyTweak(t, false)
+}
+
+// TweakXOnly adds t*G to the key after giving it an even y (BIP-327
+// ApplyTweak, x-only). Errors are those of TweakPlain.
+func (k *KeyAgg) TweakXOnly(t [32]byte) (*KeyAgg, error) {
+	return k.applyTweak(t, true)
+}
+
+// Taproot makes the key an output key of BIP-341 with the given merkle root of
+// 32 bytes, or, with none, one that has no script path (BIP-86). The key
+// before it is the internal key. Errors: ErrMerkleRoot, ErrTweak, ErrInfinity.
+func (k *KeyAgg) Taproot(merkleRoot []byte) (*KeyAgg, error) {
+	if len(merkleRoot) != 0 && len(merkleRoot) != 32 {
+		return nil, fmt.Errorf("%w: %d", ErrMerkleRoot, len(merkleRoot))
+	}
+	internal := k.OutputKey()
+	tweaked, err := k.TweakXOnly(tagTapTweak.hash(internal[:], merkleRoot))
+	if err != nil {
+		return nil, err
+	}
+	tweaked.internal = internal
+
+	return tweaked, nil
+}
+
+// applyTweak returns g*Q + t*G with gacc and tacc carried along.
+func (k *KeyAgg) applyTweak(raw [32]byte, xOnly bool) (*KeyAgg, error) {
+	t, ok := parseScalar(&raw)
+	if !ok {
+		return nil, ErrTweak
+	}
+	tweaked := *k
+	if xOnly && !hasEvenY(&k.q) {
+		tweaked.q.Neg(&k.q)
+		tweaked.negated = !k.negated
+		tweaked.tweak.Negate()
+	}
+	sum := baseMul(&t)
+	sum.AddMixed(&tweaked.q)
+	tweaked.q = affine(&sum)
+	if tweaked.q.IsInfinity() {
+		return nil, ErrInfinity
+	}
+	tweaked.tweak.Add(&t)
+
+	return &tweaked, nil
+}
+
+// InternalKey returns the x-only key right before the last Taproot, or, without
+// one, the aggregate before any tweak.
+func (k *KeyAgg) InternalKey() [32]byte { return k.internal }
+
+// OutputKey returns the x-only key with all tweaks: what a P2TR output holds
+// and signatures verify under.
+func (k *KeyAgg) OutputKey() [32]byte { return k.q.X.Bytes() }
+
+// PlainKey returns the compressed key with all tweaks.
+func (k *KeyAgg) PlainKey() [PublicKeySize]byte { return compress(&k.q) }
+
+// Size returns the number of signers.
+func (k *KeyAgg) Size() int { return len(k.signers.keys) }
+
+// Signer returns the key of a signer, false out of range.
+func (k *KeyAgg) Signer(i int) (*PublicKey, bool) {
+	if i < 0 || i >= len(k.signers.keys) {
+		return nil, false
+	}
+
+	return k.signers.keys[i], true
+}
+
+// Index returns the first position of a key, false when it is no signer's.
+func (k *KeyAgg) Index(key *PublicKey) (int, bool) {
+	if key == nil {
+		return 0, false
+	}
+	i, found := k.signers.index[key.raw]
+
+	return i, found
+}
+
+// Coefficient returns the factor of a signer's key in the aggregate, 32 bytes
+// big-endian. The error is ErrNotSigner.
+func (k *KeyAgg) Coefficient(key *PublicKey) ([32]byte, error) {
+	i, found := k.Index(key)
+	if !found {
+		return [32]byte{}, ErrNotSigner
+	}
+
+	return k.signers.coefficients[i].Bytes(), nil
+}

@@ -1,0 +1,195 @@
+package musig
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+)
+
+func TestPublicKeyParsing(t *testing.T) {
+	good := secretKey(t, "key", 0).PublicKey().Bytes()
+	edit := func(at int, value byte) []byte {
+		raw := bytes.Clone(good[:])
+		raw[at] = value
+		return raw
+	}
+	uncompressed := must(btcec.ParsePubKey(good[:]))(t).SerializeUncompressed()
+	rows := []struct {
+		name string
+		raw  []byte
+		ok   bool
+	}{
+		{"good", good[:], true},
+		{"the negative point", edit(0, good[0]^1), true},
+		{"nothing", nil, false},
+		{"32 bytes", good[1:], false},
+		{"34 bytes", append(bytes.Clone(good[:]), 0), false},
+		{"uncompressed", uncompressed, false},
+		{"infinity", make([]byte, 33), false},
+		{"tag 0", edit(0, 0), false},
+		{"tag 4", edit(0, 4), false},
+		{"tag 6", edit(0, 6), false},
+		{"field size", append([]byte{2}, unhex(t, "ffffffffffffffffffffffffffff"+
+			"fffffffffffffffffffffffffffffffefffffc2f")...), false},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			key, err := ParsePublicKey(row.raw)
+			if row.ok != (err == nil) || err != nil &&
+				!errors.Is(err, ErrPublicKey) {
+				t.Fatal(err)
+			}
+			if !row.ok {
+				return
+			}
+			raw, x := key.Bytes(), key.XOnly()
+			if !bytes.Equal(raw[:], row.raw) || !bytes.Equal(x[:], row.raw[1:]) {
+				t.Fatalf("parsed %x", raw)
+			}
+			if _, err := btcec.ParsePubKey(raw[:]); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if _, err := NewPublicKey(nil); !errors.Is(err, ErrPublicKey) {
+		t.Fatal(err)
+	}
+	for _, none := range []*btcec.PrivateKey{nil, {}} {
+		if _, err := NewSecretKey(none); !errors.Is(err, ErrSecretKey) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// negative returns -P.
+func negative(t testing.TB, key *PublicKey) *PublicKey {
+	t.Helper()
+	raw := key.Bytes()
+	raw[0] ^= 1
+
+	return must(ParsePublicKey(raw[:]))(t)
+}
+
+func TestAggregateRefuses(t *testing.T) {
+	a, b := secretKey(t, "a", 0).PublicKey(), secretKey(t, "a", 1).PublicKey()
+	t.Run("no keys", func(t *testing.T) {
+		for _, aggregate := range []func([]*PublicKey) (*KeyAgg, error){
+			Aggregate, AggregateUnsorted} {
+
+			if _, err := aggregate(nil); !errors.Is(err, ErrNoKeys) {
+				t.Fatal(err)
+			}
+			_, err := aggregate([]*PublicKey{a, nil})
+			wantSigner(t, err, 1, ContributionKey, ErrPublicKey)
+			_, err = aggregate([]*PublicKey{a, b, {}})
+			wantSigner(t, err, 2, ContributionKey, ErrPublicKey)
+		}
+	})
+	t.Run("duplicate, the second is named", func(t *testing.T) {
+		_, err := Aggregate([]*PublicKey{a, b, b, a})
+		wantSigner(t, err, 2, ContributionKey, ErrDuplicateKey)
+		_, err = Aggregate([]*PublicKey{b, a, negative(t, b), b})
+		wantSigner(t, err, 3, ContributionKey, ErrDuplicateKey)
+	})
+	t.Run("the negative of a key is another key", func(t *testing.T) {
+		must(Aggregate([]*PublicKey{a, negative(t, a)}))(t)
+	})
+	t.Run("tweaks", func(t *testing.T) {
+		agg := must(Aggregate([]*PublicKey{a, b}))(t)
+		for _, size := range []int{1, 31, 33, 64} {
+			if _, err := agg.Taproot(make([]byte, size)); !errors.Is(err,
+				ErrMerkleRoot) {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Run("lookups of a stranger", func(t *testing.T) {
+		agg := must(Aggregate([]*PublicKey{a, b}))(t)
+		stranger := negative(t, a)
+		for _, key := range []*PublicKey{nil, {}, stranger} {
+			if _, found := agg.Index(key); found {
+				t.Fatal("found")
+			}
+			if _, err := agg.Coefficient(key); !errors.Is(err, ErrNotSigner) {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range []int{-1, 2} {
+			if _, ok := agg.Signer(i); ok {
+				t.Fatal("found")
+			}
+		}
+		if key, ok := agg.Signer(1); !ok || !key.Equal(b) || agg.Size() != 2 {
+			t.Fatal("signer 1 is not the second key")
+		}
+	})
+}
+
+// TestEqualAndString covers what logs and comparisons use.
+func TestEqualAndString(t *testing.T) {
+	p := newParty(t, "equal", 2)
+	key, raw := p.keys[0], p.keys[0].Bytes()
+	same := must(NewPublicKey(must(btcec.ParsePubKey(raw[:]))(t)))(t)
+	if !key.Equal(same) || key.Equal(p.keys[1]) || key.Equal(nil) ||
+		key.Equal(negative(t, key)) {
+		t.Fatal("wrong equality of keys")
+	}
+	equal(t, raw[:], key.String())
+	nonce, bytes := p.nonces[0], p.nonces[0].Bytes()
+	if !nonce.Equal(must(ParsePublicNonce(bytes[:]))(t)) ||
+		nonce.Equal(p.nonces[1]) || nonce.Equal(PublicNonce{}) {
+		t.Fatal("wrong equality of nonces")
+	}
+	equal(t, bytes[:], nonce.String())
+	sum := p.session.nonce.Bytes()
+	equal(t, sum[:], p.session.nonce.String())
+	if text := (&BatchError{[]int{1, 4}}).Error(); text !=
+		"invalid signature: 2 in the batch, at [1 4]" {
+		t.Fatal(text)
+	}
+}
+
+// TestAggregateKeepsItsKeys changes the list after aggregating.
+func TestAggregateKeepsItsKeys(t *testing.T) {
+	a, b := secretKey(t, "a", 0).PublicKey(), secretKey(t, "a", 1).PublicKey()
+	keys := []*PublicKey{a, b}
+	agg := must(Aggregate(keys))(t)
+	keys[0] = b
+	if key, _ := agg.Signer(0); !key.Equal(a) {
+		t.Fatal("the aggregate shares the caller's list")
+	}
+}
+
+// TestInternalKey applies tweaks before and after Taproot: the internal key is
+// the one right before it.
+func TestInternalKey(t *testing.T) {
+	p := newParty(t, "internal", 2)
+	plain := must(Aggregate(p.keys))(t)
+	tweaked := must(plain.TweakPlain(number("internal", 9)))(t)
+	taproot := must(tweaked.Taproot(nil))(t)
+	later := must(taproot.TweakXOnly(number("internal", 10)))(t)
+	for name, row := range map[string]struct{ agg, internal *KeyAgg }{
+		"no tweak":       {plain, plain},
+		"plain tweak":    {tweaked, plain},
+		"taproot":        {taproot, tweaked},
+		"taproot, tweak": {later, tweaked},
+	} {
+		if row.agg.InternalKey() != row.internal.OutputKey() {
+			t.Errorf("%s: internal key %x", name, row.agg.InternalKey())
+		}
+	}
+}
+
+// TestOneKey aggregates a single key, which BIP-327 does not leave as it is.
+func TestOneKey(t *testing.T) {
+	p := newParty(t, "one", 1)
+	if p.agg.InternalKey() == p.keys[0].XOnly() {
+		t.Fatal("one key has the coefficient 1")
+	}
+	sig := must(p.session.Combine(p.partials))(t)
+	if err := p.session.Verify(sig); err != nil {
+		t.Fatal(err)
+	}
+}
