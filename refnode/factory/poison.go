@@ -1,0 +1,143 @@
+package factory
+
+import "slices"
+
+// oldLeaf is a leaf that was replaced and whose poison is not signed yet.
+type oldLeaf struct {
+	leaf  *Node
+	sales [][]*Sale // by group
+}
+
+// retire moves the leaves that an update replaces to those that need poison:
+// the ones that stood there, and those of failed attempts at or below it.
+func (t *Tree) retire(u *Update, n *Node) {
+	for _, old := range inOrder(t.nodes) {
+		if t.f.layout.IsLeaf(old.ID) && n.Clients.Covers(old.Clients) {
+			t.replaced = append(t.replaced, t.oldLeaf(old))
+		}
+	}
+	var open []*Update
+	for _, failed := range t.failed {
+		top := failed.nodes[failed.Change.Node]
+		switch {
+		case failed == u:
+		case top.ID.Level < n.ID.Level || !n.Clients.Covers(top.Clients):
+			open = append(open, failed)
+		default:
+			for _, old := range failed.Nodes() {
+				if t.f.layout.IsLeaf(old.ID) {
+					t.replaced = append(t.replaced, &oldLeaf{leaf: old})
+				}
+			}
+		}
+	}
+	t.failed = open
+}
+
+func (t *Tree) oldLeaf(leaf *Node) *oldLeaf {
+	old := &oldLeaf{leaf: leaf}
+	for g := range leaf.Stocks {
+		old.sales = append(old.sales, t.sales[stockID{leaf.ID, uint8(g)}])
+	}
+
+	return old
+}
+
+// Poisons returns the poison that is due in view below a transaction: for each
+// leaf that was replaced and each failed attempt, the stocks by group, each
+// with what its sales left, then the channels, those in the leaf and those sold
+// (POI-001, POI-003 to POI-005). There is none for a leaf that stands (POI-002).
+func (t *Tree) Poisons(node NodeID) ([]*Tx, error) {
+	b := t.builder()
+	var all []*Tx
+	for _, old := range t.replaced {
+		if !t.f.layout.Range(node).Covers(old.leaf.Clients) {
+			continue
+		}
+		stocks, channels := old.outputs()
+		for _, stock := range stocks {
+			tx, err := b.stockSpend(KindPoison, stock)
+			if err != nil {
+				return nil, err
+			}
+			all = appendBuilt(all, tx)
+		}
+		for _, channel := range channels {
+			tx, err := b.channelSpend(KindPoison, channel)
+			if err != nil {
+				return nil, err
+			}
+			all = appendBuilt(all, tx)
+		}
+	}
+
+	return all, nil
+}
+
+// outputs lists what a replaced leaf and its sales pay.
+func (o *oldLeaf) outputs() ([]*Stock, []ChannelOutput) {
+	var stocks []*Stock
+	channels := slices.Clone(o.leaf.Channels)
+	for g, stock := range o.leaf.Stocks {
+		if stock == nil {
+			continue
+		}
+		stocks = append(stocks, stock)
+		if g >= len(o.sales) {
+			continue
+		}
+		for _, sale := range o.sales[g] {
+			if sale.Change != nil {
+				stocks = append(stocks, sale.Change)
+			}
+			channels = append(channels, sale.NewChannel)
+		}
+	}
+
+	return stocks, channels
+}
+
+func appendBuilt(all []*Tx, tx *Tx) []*Tx {
+	if tx == nil {
+		return all // not in view
+	}
+
+	return append(all, tx)
+}
+
+// PoisonSlots returns the poison below a transaction that client c co-signs
+// with BIP-327, in the order of Poisons.
+func (t *Tree) PoisonSlots(node NodeID, c ClientIndex) ([]*Tx, error) {
+	all, err := t.Poisons(node)
+	var slots []*Tx
+	for _, tx := range all {
+		if tx.Spends == SpendStock && tx.Signers.Contains(c) {
+			slots = append(slots, tx)
+		}
+	}
+
+	return slots, err
+}
+
+// Unpoisoned returns the leaves that were replaced and wait for poison.
+func (t *Tree) Unpoisoned() []NodeID {
+	var ids []NodeID
+	for _, old := range t.replaced {
+		if !slices.Contains(ids, old.leaf.ID) {
+			ids = append(ids, old.leaf.ID)
+		}
+	}
+
+	return ids
+}
+
+// Poisoned returns the tree once the poison below a transaction is complete and
+// stored.
+func (t *Tree) Poisoned(node NodeID) *Tree {
+	next := t.clone()
+	next.replaced = slices.DeleteFunc(next.replaced, func(old *oldLeaf) bool {
+		return t.f.layout.Range(node).Covers(old.leaf.Clients)
+	})
+
+	return next
+}
