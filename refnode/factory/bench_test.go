@@ -12,10 +12,7 @@ import (
 // cached but the parsed keys.
 func BenchmarkBuild(b *testing.B) {
 	for _, n := range []int{128, 1024} {
-		s, err := factory.ParseShape(fmt.Sprintf("static %d / kickoff 1 / ps 4", n/16))
-		if err != nil {
-			b.Fatal(err)
-		}
+		s := factory.DefaultShape(n)
 		te := terms(b, n, s)
 		whole := build(b, te)
 		own := must(whole.Factory().TermsFor(1))(b)

@@ -103,6 +103,20 @@ func TestEveryTransactionIsValid(t *testing.T) {
 	}
 }
 
+// TestWrongSignatureIsInvalid makes sure that the engine looks.
+func TestWrongSignatureIsInvalid(t *testing.T) {
+	for _, tx := range everyTx(build(t, terms(t, 2, shapeOf(t, "kickoff 1 / ps 2")))) {
+		signed := sign(t, tx)
+		signed.TxOut[0].Value--
+		fetcher := txscript.NewCannedPrevOutputFetcher(tx.PrevOut.PkScript, tx.PrevOut.Value)
+		engine := must(txscript.NewEngine(tx.PrevOut.PkScript, signed, 0, txscript.StandardVerifyFlags, nil,
+			txscript.NewTxSigHashes(signed, fetcher), tx.PrevOut.Value, fetcher))(t)
+		if engine.Execute() == nil {
+			t.Errorf("%s %s is valid with another amount", tx.Kind, tx.Node)
+		}
+	}
+}
+
 func TestNestedDistributionIsValid(t *testing.T) {
 	root, _ := build(t, terms(t, 202, shapeOf(t, "static 101 / kickoff 1 / ps 2"))).Node(factory.NodeID{})
 	checkSigned(t, root.Distribution)

@@ -111,8 +111,8 @@ func (b *builder) nested(parent *Tx) ([]*Tx, error) {
 // its owners, at T or at once (DIST-002, POI-003). It is nil when it is not in
 // view.
 func (b *builder) stockSpend(kind TxKind, stock *Stock) (*Tx, error) {
-	if !b.t.view.Sees(stock.Owners) {
-		return nil, nil
+	if !b.t.view.Sees(stock.Owners) || stock.Value == 0 {
+		return nil, nil // only a mutant has a stock of 0 sat
 	}
 	tx, err := b.stockHead(kind, stock)
 	if err != nil {

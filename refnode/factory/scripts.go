@@ -24,11 +24,14 @@ func taprootScript(key [32]byte) []byte {
 // payoutScript pays a client's payout key, which is an output key as it stands
 // (SCRIPT-005).
 func payoutScript(key [32]byte, rules rule.Set) []byte {
-	if internal, err := schnorr.ParsePubKey(key[:]); err == nil && !rules.On(rule.SCRIPT005) {
+	if rules.On(rule.SCRIPT005) {
+		return taprootScript(key)
+	}
+	if internal, err := schnorr.ParsePubKey(key[:]); err == nil {
 		key = [32]byte(schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal)))
 	}
 
-	return taprootScript(key)
+	return taprootScript(key) // a mutant's
 }
 
 // stockScript is the script path of a stock output: <L> OP_CHECKSIGVERIFY

@@ -123,8 +123,11 @@ func (t *Tree) settled(r Range, level uint8) error {
 func (t *Tree) enterChange(n *Node, c Change) (*Tree, error) {
 	after := t.clone()
 	after.ledger = t.ledger.clone()
+	err := after.ledger.enter(t.f.layout, c.Node, c.Amounts, MinCapacity(t.f.terms.Chain), t.f.rules)
+	if err != nil {
+		return nil, err // the region may not even exist
+	}
 	if err := first(
-		after.ledger.enter(t.f.layout, c.Node, c.Amounts, MinCapacity(t.f.terms.Chain), t.f.rules),
 		check(t.f.rules, rule.CER043, "amounts", after.ledger.at(c.Node) != n.Value,
 			"%d sat below %s, which has %d", after.ledger.at(c.Node), n.ID, n.Value),
 		t.checkCapacities(c.Amounts),

@@ -145,6 +145,8 @@ func TestUpdateRefuses(t *testing.T) {
 		{"a channel too few", func(c *factory.Change) { c.Channels = c.Channels[1:] }, rule.CER013},
 		{"channels of others", func(c *factory.Change) { c.ChannelsFirst = 0 }, rule.CER013},
 		{"other clients", func(c *factory.Change) { c.Amounts.Region.First = 0 }, rule.CER013},
+		{"clients beyond the last", func(c *factory.Change) { c.Amounts.Region.First = 65_000 }, rule.CER013},
+		{"channels beyond the last client", func(c *factory.Change) { c.ChannelsFirst = 65_000 }, rule.CER013},
 		{"a stock too few", func(c *factory.Change) { c.Amounts.Stocks = c.Amounts.Stocks[1:] }, rule.CER013},
 		{"a stock too small", func(c *factory.Change) {
 			c.Amounts.Capacities[0] += c.Amounts.Stocks[0] - 659
@@ -236,4 +238,35 @@ func TestUpdateViewsAgreeAbove200(t *testing.T) {
 		sameTx(t, u.State, mine.State)
 		sameSlots(t, u.Phase0(c), mine.Phase0(c))
 	}
+}
+
+// TestAnythingMayBeChanged proposes nonsense: an error, never a panic.
+func TestAnythingMayBeChanged(t *testing.T) {
+	tree := build(t, terms(t, 8, shapeOf(t, "kickoff 1 / state 2 / kickoff 1 / ps 2")))
+	rapid.Check(t, func(t *rapid.T) {
+		change := sellAll(t, tree, leafOf8, 1_000)
+		node := rapid.Custom(func(t *rapid.T) factory.NodeID {
+			return factory.NodeID{Level: rapid.Uint8().Draw(t, "level"), Position: rapid.Uint16Range(0, 3).Draw(t, "position")}
+		})
+		index := rapid.Custom(func(t *rapid.T) factory.ClientIndex { return factory.ClientIndex(rapid.Uint16().Draw(t, "index")) })
+		amount := rapid.Custom(func(t *rapid.T) factory.Sat { return factory.Sat(rapid.Int64().Draw(t, "amount")) })
+		change.Node = rapid.OneOf(rapid.Just(change.Node), rapid.Just(factory.NodeID{Level: 1}), node).Draw(t, "node")
+		change.Remaining = rapid.Uint8().Draw(t, "remaining")
+		change.Amounts.Region.First = rapid.OneOf(rapid.Just(factory.ClientIndex(4)), index).Draw(t, "first")
+		change.Amounts.Region.Count = rapid.OneOf(rapid.Just(uint16(4)), rapid.Uint16()).Draw(t, "count")
+		change.Amounts.Capacities = rapid.SliceOfN(amount, 0, 8).Draw(t, "capacities")
+		change.Amounts.Stocks = rapid.SliceOfN(amount, 0, 4).Draw(t, "stocks")
+		change.Amounts.Sums = rapid.SliceOfN(rapid.SliceOfN(amount, 0, 2), 0, 3).Draw(t, "sums")
+		change.ChannelsFirst = rapid.OneOf(rapid.Just(factory.ClientIndex(4)), index).Draw(t, "channels")
+		if u, err := tree.Update(change); err == nil {
+			_ = must(tree.Replace(u))(t)
+		}
+		o := order(tree, leafOf8, 0, 4, 10_000)
+		o.Leaf = rapid.OneOf(rapid.Just(leafOf8), node).Draw(t, "leaf")
+		o.Group, o.Before = rapid.Uint8().Draw(t, "group"), rapid.Uint8Range(0, 1).Draw(t, "before")
+		o.Buyer, o.Amount = index.Draw(t, "buyer"), amount.Draw(t, "amount")
+		if s, err := tree.Sell(o); err == nil {
+			_ = must(tree.Sold(s))(t)
+		}
+	})
 }
