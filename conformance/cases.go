@@ -20,6 +20,7 @@ func Cases() []harness.Case {
 		transportCases(), messageCases(), initCases(), noticeCases(), pingCases(),
 		featureCases(), envelopeCases(), supportedCases(), piggybackCases(),
 		superscalarCases(), loopbackCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
+		ceremonyMessageCases(), clientCases(), lspCases(),
 	)
 	for i := range all {
 		if all[i].Since == "" {

@@ -17,6 +17,9 @@ func Describe(codec wire.Codec, raw []byte) (name, text string) {
 	if err != nil {
 		return "malformed", err.Error()
 	}
+	if c := CeremonyOf(codec, m); c != nil {
+		return c.Name(), c.Name() + fields(reflect.ValueOf(c).Elem())
+	}
 	return m.Name(), m.Name() + fields(reflect.ValueOf(m).Elem())
 }
 

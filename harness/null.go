@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"superscalar/harness/driver"
+	"superscalar/refnode/chain"
 	"superscalar/refnode/node"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
@@ -20,7 +21,10 @@ var Nulls = []string{"closed", "accept-close", "handshake-close", "silent", "ech
 
 // null is one of them as a target. It takes every command, so that every case
 // runs against it.
-type null struct{ kind string }
+type null struct {
+	kind  string
+	world world
+}
 
 // NewNull returns the null peer of that name.
 //
@@ -36,7 +40,7 @@ type null struct{ kind string }
 func NewNull(kind string) (Target, error) {
 	for _, k := range Nulls {
 		if k == kind {
-			return &null{kind}, nil
+			return &null{kind: kind}, nil
 		}
 	}
 	return nil, fmt.Errorf("null peer %q is none of %v", kind, Nulls)
@@ -45,7 +49,7 @@ func NewNull(kind string) (Target, error) {
 func (t *null) Kind() string  { return "null:" + t.kind }
 func (t *null) Tier() Tier    { return Chain }
 func (t *null) Roles() []Role { return []Role{node.LSP, node.Client} }
-func (t *null) Close() error  { return nil }
+func (t *null) Close() error  { return t.world.close() }
 func (t *null) Release(n Node) {
 	n.(*nullNode).close()
 }
@@ -54,7 +58,7 @@ func (t *null) Acquire(ctx context.Context, _ Role, seed [32]byte) (Node, error)
 	if t.kind == "noop-driver" {
 		return acquireNoop(ctx)
 	}
-	n := &nullNode{kind: t.kind, opts: transport.Options{Key: deriveKey(seed, "node")}}
+	n := &nullNode{kind: t.kind, world: &t.world, opts: transport.Options{Key: deriveKey(seed, "node")}}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -77,10 +81,11 @@ func (t *null) Acquire(ctx context.Context, _ Role, seed [32]byte) (Node, error)
 }
 
 type nullNode struct {
-	kind string
-	opts transport.Options
-	addr transport.Address
-	ln   net.Listener
+	kind  string
+	world *world
+	opts  transport.Options
+	addr  transport.Address
+	ln    net.Listener
 
 	mu    sync.Mutex
 	open  []net.Conn
@@ -92,6 +97,12 @@ func (n *nullNode) Address() transport.Address                          { return
 func (n *nullNode) Version() string                                     { return "null" }
 func (n *nullNode) Advance(time.Duration)                               {}
 func (n *nullNode) Buy(context.Context, transport.NodeID, uint64) error { return nil }
+
+// Chain implements Chained.
+func (n *nullNode) Chain() (chain.Interface, error) { return n.world.open() }
+
+// Found implements Founder, in word only.
+func (n *nullNode) Found(context.Context, FactoryOrder) error { return nil }
 
 // Connect dials like a node would, and then behaves like itself.
 func (n *nullNode) Connect(_ context.Context, to transport.Address) error {

@@ -30,22 +30,24 @@ type RefnodeOptions struct {
 // refnode is the reference node in this process, a fresh one per case. The
 // suite talks to it over sockets only, but for its clock and its commands.
 type refnode struct {
-	opts RefnodeOptions
+	opts  RefnodeOptions
+	world world
 }
 
 // NewRefnode returns the reference node as a target.
-func NewRefnode(opts RefnodeOptions) Target { return &refnode{opts} }
+func NewRefnode(opts RefnodeOptions) Target { return &refnode{opts: opts} }
 
 func (t *refnode) Kind() string  { return "refnode" }
-func (t *refnode) Tier() Tier    { return Driver }
+func (t *refnode) Tier() Tier    { return Chain }
 func (t *refnode) Roles() []Role { return []Role{node.LSP, node.Client} }
-func (t *refnode) Close() error  { return nil }
+func (t *refnode) Close() error  { return t.world.close() }
 
 // refnodeEpoch is where the clocks of reference nodes under test begin.
 var refnodeEpoch = time.Unix(1_800_000_000, 0)
 
 func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, error) {
-	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch)}
+	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch), world: &t.world}
+	r.factories = &factorySide{node: r, role: role, seed: seed, rules: t.opts.Rules}
 	cfg := node.Config{
 		Role:     role,
 		Key:      deriveKey(seed, "node"),
@@ -56,6 +58,8 @@ func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, er
 		Loopback: !t.opts.NoLoopback,
 		Rules:    t.opts.Rules,
 		Tamper:   t.opts.Tamper,
+
+		Ceremonies: r.factories,
 		Derive: func(label string) (*btcec.PrivateKey, error) {
 			return deriveKey(seed, label), nil
 		},
@@ -65,11 +69,17 @@ func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, er
 	return r, err
 }
 
-func (t *refnode) Release(n Node) { _ = n.(*refnodeNode).Close() }
+func (t *refnode) Release(n Node) {
+	r := n.(*refnodeNode)
+	_ = r.Close()
+	r.factories.close()
+}
 
 type refnodeNode struct {
 	*node.Node
-	clock *transport.ManualClock
+	clock     *transport.ManualClock
+	world     *world
+	factories *factorySide
 }
 
 func (n *refnodeNode) Version() string         { return "superscalar/" + Version }

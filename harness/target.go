@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"superscalar/refnode/chain"
+	"superscalar/refnode/factory"
 	"superscalar/refnode/transport"
 )
 
@@ -42,6 +44,31 @@ type Dialer interface {
 // LSP that is to open a channel inside a factory to the peer.
 type Seller interface {
 	Buy(ctx context.Context, peer transport.NodeID, amountSat uint64) error
+}
+
+// Chained is a node that shares a regtest chain with the suite (tier chain).
+type Chained interface {
+	Chain() (chain.Interface, error)
+}
+
+// FactoryOrder is a factory that the target, an LSP, is told to create.
+type FactoryOrder struct {
+	Clients     []transport.NodeID
+	CapacitySat uint64 // of each client's channel
+	StockSat    uint64 // in a stock, for each client of its group
+	Shape       factory.Shape
+	Params      factory.Params
+}
+
+// Founder is an LSP that can be told to create a factory (tier chain).
+type Founder interface {
+	Found(ctx context.Context, order FactoryOrder) error
+}
+
+// Stocker is an LSP that can be told to move liquidity inside a factory: by a
+// sale, or by an update.
+type Stocker interface {
+	Sell(ctx context.Context, factory [32]byte, buyer uint16, amountSat uint64, update bool) error
 }
 
 // Clocked is a node whose clock the suite sets, so that rules about seconds

@@ -26,12 +26,14 @@ type Layout struct {
 
 // Field is one field. Type is a type of BOLT 1, "N*byte" (N bytes),
 // "u16*byte" or "u16*signature" (as many as the u16 before them says),
-// "...*byte" or "...*32*byte" (all that is left).
+// "...*byte", "...*N*byte", "...*u64" or "...*struct" (all that is left; the
+// elements of a struct have Fields).
 type Field struct {
-	Name   string `json:"name"`
-	Type   string `json:"type"`
-	Length string `json:"length,omitempty"` // name of the u16 before it
-	Item   string `json:"item,omitempty"`   // name of one element of a list
+	Name   string  `json:"name"`
+	Type   string  `json:"type"`
+	Length string  `json:"length,omitempty"` // name of the u16 before it
+	Item   string  `json:"item,omitempty"`   // name of one element of a list
+	Fields []Field `json:"fields,omitempty"` // of one element of a struct list
 }
 
 // RecordLayout is one record of a stream.
@@ -39,8 +41,8 @@ type RecordLayout struct {
 	Type     uint64  `json:"type"`
 	Name     string  `json:"name"`
 	Required rule.ID `json:"required,omitempty"` // the rule that asks for it
-	// Multiple is the rule by which the length has to be a multiple of 32,
-	// where a requirement of its own says so.
+	// Multiple is the rule by which the length has to be a multiple of the
+	// size of an element, where a requirement of its own says so.
 	Multiple rule.ID `json:"multiple,omitempty"`
 	Fields   []Field `json:"fields"`
 }
@@ -119,18 +121,48 @@ func (f Field) read(r *wire.Reader) any {
 			s := r.Signature(f.Item)
 			return Hex(s[:])
 		})
-	case "...*32*byte":
-		return readList(r, func(int) bool { return r.Remaining() > 0 }, func() Hex {
-			h := r.Array32(f.Item)
-			return Hex(h[:])
+	case "...*u64":
+		return readList(r, more(r), func() Uint { return Uint(r.U64(f.Item)) })
+	case "...*struct":
+		return readList(r, more(r), func() Object {
+			var o Object
+			for _, part := range f.Fields {
+				o = append(o, Member{part.Name, part.read(r)})
+			}
+			return o
 		})
+	}
+	if n := f.ItemSize(); n > 0 {
+		return readList(r, more(r), func() Hex { return Hex(r.Bytes(f.Item, n)) })
 	}
 	return Hex(r.Bytes(f.Name, f.Size()))
 }
 
+// more says that elements follow as long as there are bytes.
+func more(r *wire.Reader) func(int) bool {
+	return func(int) bool { return r.Remaining() > 0 }
+}
+
+// ItemSize returns the bytes of one element of a list that takes all that is
+// left, 0 for any other field.
+func (f Field) ItemSize() int {
+	item, ok := strings.CutPrefix(f.Type, "...*")
+	switch {
+	case !ok || item == "byte":
+		return 0
+	case item == "struct":
+		n := 0
+		for _, part := range f.Fields {
+			n += part.Size()
+		}
+		return n
+	}
+	return Field{Type: item}.Size()
+}
+
 // readList reads elements while more says so and r has not failed.
-func readList(r *wire.Reader, more func(i int) bool, one func() Hex) []Hex {
-	out := []Hex{}
+func readList[T any](r *wire.Reader, more func(i int) bool, one func() T) []T {
+	out := []T{}
 	for i := 0; r.Err() == nil && more(i); i++ {
 		out = append(out, one())
 	}
@@ -217,4 +249,15 @@ func known(o Object, fields []Field) error {
 		return fmt.Errorf("%d fields, the layout has %d", len(o), len(fields))
 	}
 	return nil
+}
+
+// RecordName returns the name of a record by its type, "record N" for one that
+// the layout does not have.
+func (l Layout) RecordName(typ uint64) string {
+	for _, rec := range l.Records {
+		if rec.Type == typ {
+			return rec.Name
+		}
+	}
+	return fmt.Sprintf("record %d", typ)
 }

@@ -21,8 +21,10 @@ func Load() ([]File, error) { return LoadFS(files) }
 func LoadFS(from fs.FS) ([]File, error) {
 	var out []File
 	seen := map[string]string{}
-	for _, area := range []string{"pcf", "trn"} {
-		paths, err := fs.Glob(from, area+"/*.json")
+	areas := Areas()
+	slices.Sort(areas)
+	for _, area := range areas {
+		paths, err := fs.Glob(from, strings.ToLower(area)+"/*.json")
 		if err != nil || len(paths) == 0 {
 			return nil, fmt.Errorf("vectors of area %s: no files (%v)", area, err)
 		}
@@ -101,6 +103,22 @@ func blank(kind string) Vector {
 		return &ProtocolID{}
 	case "open_decision":
 		return &OpenDecision{}
+	case "ceremony_message":
+		return &CeremonyMessage{}
+	case "parameters":
+		return &Limits{}
+	case "split":
+		return &Split{}
+	case "tree":
+		return &Tree{}
+	case "history":
+		return &History{}
+	case "record":
+		return &SignRecord{}
+	case "session":
+		return &Session{}
+	case "script":
+		return &Script{}
 	}
 	return nil
 }
@@ -169,6 +187,26 @@ func checkOutputs(v Vector) error {
 		outputs = v.Type != nil
 	case *OpenDecision:
 		outputs = v.Decision == "accept"
+	case *Limits:
+		outputs = v.EarlyWarningTime != nil && v.ExitTime != nil && v.ExitHeight != nil
+	case *Split:
+		return nil // a bad one has wrong ones
+	case *Tree:
+		outputs = len(v.Transactions) > 0 && v.FundingValue != nil
+	case *History:
+		return nil // the outputs are in its steps
+	case *SignRecord:
+		outputs = v.Recorded != nil
+	case *Session:
+		outputs = v.Signature != nil
+	case *Script:
+		outputs = v.Descriptor != ""
+	case *CeremonyMessage:
+		if v.Op == "encode" {
+			outputs = v.Bytes != nil
+		} else {
+			outputs = len(v.Records) > 0
+		}
 	case *Message:
 		if v.Error != nil {
 			outputs = len(v.Fields)+len(v.Records)+len(v.Unknown) > 0
@@ -189,6 +227,12 @@ func checkNames(v Vector) error {
 		l, ok := LayoutOf(v.Message)
 		if !ok {
 			return fmt.Errorf("unknown message %q", v.Message)
+		}
+		return l.checkNames(v.Decoded)
+	case *CeremonyMessage:
+		l, ok := CeremonyLayoutOf(v.Message)
+		if !ok {
+			return fmt.Errorf("unknown ceremony message %q", v.Message)
 		}
 		return l.checkNames(v.Decoded)
 	case *TLV:

@@ -4,8 +4,8 @@
 // It promises that Load refuses whatever it does not fully understand (an
 // unknown key, a rule that is not in SPEC.md, a name used twice), that every
 // bad vector has exactly one fault, and that a vector is either good, with its
-// outputs, or bad, with an error; there is no third kind. Areas TRN and PCF
-// (sections 2 and 3 of SPEC.md) are complete.
+// outputs, or bad, with an error; there is no third kind. They cover sections
+// 2 to 7 of SPEC.md as far as they are computations.
 //
 // It computes nothing. vectors/gen writes the files and checks them against
 // the reference implementation; .ci/recompute checks them with libraries that
@@ -25,10 +25,17 @@ const Version = 1
 // License is the SPDX identifier of the files.
 const License = "CC0-1.0"
 
-//go:embed trn/*.json pcf/*.json schema/*.json LICENSE
+// Areas are the areas that have files, in the order of SPEC.md. The files of
+// an area are in the folder of its name in lower case.
+func Areas() []string {
+	return []string{"TRN", "PCF", "TREE", "SCRIPT", "DELAY", "SIGN", "CER", "POI", "PS"}
+}
+
+//go:embed trn/*.json pcf/*.json tree/*.json script/*.json delay/*.json sign/*.json cer/*.json poi/*.json ps/*.json schema/*.json LICENSE
 var files embed.FS
 
-// FS returns the files as they are shipped: trn/, pcf/, schema/ and LICENSE.
+// FS returns the files as they are shipped: a folder for each area, schema/
+// and LICENSE.
 func FS() fs.FS { return files }
 
 // Schema returns the JSON Schema (2020-12) of one kind. The error wraps
@@ -39,7 +46,7 @@ func Schema(kind string) ([]byte, error) { return files.ReadFile("schema/" + kin
 type File struct {
 	Path    string   `json:"-"`       // "trn/bigsize.json"
 	Schema  int      `json:"schema"`  // Version
-	Area    string   `json:"area"`    // "TRN" or "PCF"
+	Area    string   `json:"area"`    // one of Areas
 	Kind    string   `json:"kind"`    // the schema is schema/KIND.json
 	Source  string   `json:"source"`  // where the figures come from
 	License string   `json:"license"` // License
@@ -86,6 +93,8 @@ type Failure struct {
 	Offset *int `json:"offset,omitempty"`
 	// Rule is the requirement that asks for the failure.
 	Rule rule.ID `json:"rule"`
-	// Guilty is who caused it: "sender", "initiator" or "responder".
+	// Guilty is who caused it: "sender", "initiator", "responder" or "signer".
 	Guilty string `json:"guilty"`
+	// Signers are the positions of guilty signers, ascending from 0.
+	Signers []int `json:"signers,omitempty"`
 }

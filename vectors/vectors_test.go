@@ -101,7 +101,7 @@ func TestHalfOfTheVectorsAreBad(t *testing.T) {
 			}
 		}
 	}
-	for _, area := range []string{"TRN", "PCF"} {
+	for _, area := range vectors.Areas() {
 		if good[area] == 0 || bad[area] < good[area] {
 			t.Errorf("area %s: %d good, %d bad; at least as many bad ones are wanted", area, good[area], bad[area])
 		}
@@ -185,10 +185,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"rule of the error not named", header + `{"name":"a","rules":["TRN-030"],"op":"decode","bytes":"","error":{"kind":"truncated","field":"value","rule":"TRN-032","guilty":"sender"}}]}`, "not among"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := vectors.LoadFS(fstest.MapFS{
-				"trn/bigsize.json":     {Data: []byte(c.file)},
-				"pcf/protocol_id.json": {Data: []byte(`{"schema":1,"area":"PCF","kind":"protocol_id","source":"s","license":"CC0-1.0","comment":"c","vectors":[]}`)},
-			})
+			files := fstest.MapFS{}
+			for _, area := range vectors.Areas() {
+				files[strings.ToLower(area)+"/protocol_id.json"] = &fstest.MapFile{Data: fmt.Appendf(nil,
+					`{"schema":1,"area":%q,"kind":"protocol_id","source":"s","license":"CC0-1.0","comment":"c","vectors":[]}`, area)}
+			}
+			delete(files, "trn/protocol_id.json")
+			files["trn/bigsize.json"] = &fstest.MapFile{Data: []byte(c.file)}
+			_, err := vectors.LoadFS(files)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}

@@ -156,7 +156,7 @@ func (c Codec) EncodeCeremony(m Ceremony) ([]byte, error) {
 		records = records[:len(records)-1]
 	}
 	b, err := c.EncodePayload(Payload{Type: uint16(m.Type()), Records: records})
-	if err == nil && len(b) > MaxPayload {
+	if err == nil && len(b) > MaxPayload && c.Rules.On(rule.CER027) {
 		err = &Error{Message: m.Name(), Field: "factory_piggyback_payload", Offset: len(b), Kind: TooLong, Rule: rule.CER027, Detail: fmt.Sprintf("%d bytes", len(b))}
 	}
 	if err != nil {

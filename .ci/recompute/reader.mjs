@@ -116,13 +116,20 @@ export class Reader {
       }
       case '...*byte':
         return hex(this.take(this.left, f.name));
-      case '...*32*byte': {
-        const out = [];
-        while (this.left > 0) out.push(hex(this.take(32, f.item)));
-        return out;
-      }
+      case '...*u64':
+        return this.list(() => number(unsigned(this.take(8, f.item))));
+      case '...*struct':
+        return this.list(() => Object.fromEntries(f.fields.map((part) => [part.name, this.value(part)])));
     }
+    if (f.type.startsWith('...*')) return this.list(() => hex(this.take(itemSize(f), f.item)));
     return hex(this.take(sizeOf(f), f.name));
+  }
+
+  // list reads elements to the end.
+  list(one) {
+    const out = [];
+    while (this.left > 0) out.push(one());
+    return out;
   }
 
   // header reads type and length of a record, whose types have to increase.
@@ -157,7 +164,7 @@ export class Reader {
       const { start, type, name, body } = this.header(last, (t) => known.get(t)?.name ?? `record ${t}`);
       last = type;
       const layout = known.get(type);
-      if (layout) records[name] = record(layout, body);
+      if (layout) records[name] = inRecord(name, () => record(layout, body));
       else if (type % 2n === 0n) throw new Fault('unknown-even', name, start, 'TRN-037');
       else unknown.push({ type: number(type), value: hex(body.bytes) });
     }
@@ -168,8 +175,18 @@ export class Reader {
   }
 }
 
+// inRecord notes in which record a fault is.
+function inRecord(name, read) {
+  try {
+    return read();
+  } catch (e) {
+    if (e instanceof Fault) e.record = name;
+    throw e;
+  }
+}
+
 function record(layout, body) {
-  if (layout.multiple && body.left % 32 !== 0) throw new Fault('wrong-length', layout.name, body.offset, layout.multiple);
+  if (layout.multiple && body.left % itemSize(layout.fields[0]) !== 0) throw new Fault('wrong-length', layout.name, body.offset, layout.multiple);
   const out = {};
   for (const f of layout.fields) out[f.name] = body.value(f);
   if (body.left > 0) throw new Fault('wrong-length', layout.name, body.offset, 'TRN-035');
@@ -177,7 +194,7 @@ function record(layout, body) {
 }
 
 // decoded brings what was read into the form of a vector.
-function decoded(fields, { records = {}, unknown = [] } = {}) {
+export function decoded(fields, { records = {}, unknown = [] } = {}) {
   const out = {};
   if (Object.keys(fields).length > 0) out.fields = fields;
   if (Object.keys(records).length > 0) out.records = records;
@@ -237,6 +254,12 @@ export function fieldOffset(layout, name) {
 
 const sizeOf = (f) => fixedSizes[f.type] ?? Number(/^(\d+)\*byte$/.exec(f.type)[1]);
 
+// itemSize is the size of one element of a list that takes all that is left.
+function itemSize(f) {
+  const type = f.type.slice('...*'.length);
+  return type === 'struct' ? f.fields.reduce((sum, part) => sum + sizeOf(part), 0) : sizeOf({ type });
+}
+
 // writeMessage puts the type (and submessage id) and what readMessage gave
 // together again.
 export function writeMessage(layouts, v, envelope) {
@@ -245,11 +268,16 @@ export function writeMessage(layouts, v, envelope) {
   let out = u16(layout.type === 32800 ? envelope : layout.type);
   if (layout.submessage) out += u16(layout.submessage);
   for (const f of layout.fields ?? []) out += writeField(f, v.fields[f.name]);
+  return out + writeRecords(layout, v);
+}
+
+// writeRecords writes the records of a message.
+export function writeRecords(layout, v) {
   const records = Object.entries(v.records ?? {}).map(([name, fields]) => {
     const r = layout.records.find((l) => l.name === name);
     return { type: r.type, value: r.fields.map((f) => writeField(f, fields[f.name])).join('') };
   });
-  return out + writeStream([...records, ...(v.unknown_records ?? [])]);
+  return writeStream([...records, ...(v.unknown_records ?? [])]);
 }
 
 function writeField(f, v) {
@@ -263,7 +291,8 @@ function writeField(f, v) {
     }
     case 'u16*byte': return sized(v.length / 2) + v;
     case 'u16*signature': return sized(v.length) + v.join('');
-    case '...*32*byte': return v.join('');
+    case '...*u64': return v.map((x) => writeSigned(BigInt(x), 8)).join('');
+    case '...*struct': return v.map((x) => f.fields.map((part) => writeField(part, x[part.name])).join('')).join('');
   }
-  return v;
+  return Array.isArray(v) ? v.join('') : v;
 }

@@ -10,7 +10,13 @@ import { basename, join as path } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Cipher, Handshake, Refused, encrypt, hex, join, publicKey, unhex } from './noise.mjs';
+import { readCeremony, writeCeremony } from './ceremony.mjs';
+import { history } from './history.mjs';
+import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
+import { record, session } from './session.mjs';
+import { outputOf } from './scripts.mjs';
+import { tree } from './tree.mjs';
 import {
   Fault, Reader, nameOf, number, readMessage, readNamespace, signed, unsigned, writeBigSize, writeMessage, writeSigned, writeStream,
 } from './reader.mjs';
@@ -18,6 +24,7 @@ import {
 const folder = process.argv[2] ?? '../../vectors';
 const load = (p) => JSON.parse(readFileSync(path(folder, p), 'utf8'));
 const layouts = load('schema/message.json')['x-layouts'];
+const ceremonies = load('schema/ceremony_message.json')['x-layouts'];
 const namespaces = load('schema/tlv.json')['x-layouts'];
 
 class Mismatch extends Error {}
@@ -39,7 +46,8 @@ function attempt(v, f, { guilty = 'sender' } = {}) {
     same('field', e.field, v.error.field);
     same('offset', e.offset, v.error.offset);
     if (e.rule) same('rule', e.rule, v.error.rule);
-    same('guilty', guilty, v.error.guilty);
+    same('guilty', e.signers ? 'signer' : guilty, v.error.guilty);
+    same('signers', e.signers, v.error.signers);
     return undefined;
   }
   if (v.error) throw new Mismatch(`succeeds, the file says ${v.error.kind} at ${v.error.field}`);
@@ -167,13 +175,41 @@ function openDecision(v) {
   same('decision', attempt(v, () => decide(layouts, v)), v.decision);
 }
 
+function ceremonyMessage(v) {
+  const layout = ceremonies.find((l) => l.name === v.message);
+  if (v.op === 'encode') return same('bytes', attempt(v, () => writeCeremony(layout, v)), v.bytes);
+  const got = attempt(v, () => readCeremony(layout, unhex(v.bytes)));
+  if (v.error) return;
+  same('decoded', got, parts(v));
+  same('written again', writeCeremony(layout, v), v.bytes);
+}
+
+// script recomputes an output; a bad vector has another script.
+function script(v) {
+  const keys = [...(v.factory_keys ?? []), v.lsp_factory_key];
+  if (new Set(keys).size !== keys.length) throw new Fault('refused', 'factory_keys', undefined, 'SCRIPT-006');
+  const right = outputOf(v);
+  if (v.error && v.script && v.script !== right.script) throw new Fault('wrong-script', 'script', undefined, undefined);
+  return right;
+}
+
+// results compares everything that f computes with the outputs of a vector.
+const results = (f) => (v) => {
+  const got = attempt(v, () => f(v));
+  if (v.error) return;
+  for (const [name, value] of Object.entries(got)) same(name, value, v[name]);
+};
+
 const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
+  parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
+  record: results(record), session: results(session), script: results(script),
+  ceremony_message: ceremonyMessage,
 };
 
 let failed = false;
 const done = Object.fromEntries(Object.keys(kinds).map((k) => [k, [0, 0]]));
-for (const area of ['trn', 'pcf']) {
+for (const area of ['trn', 'pcf', 'tree', 'script', 'delay', 'sign', 'cer', 'poi', 'ps']) {
   for (const name of readdirSync(path(folder, area)).sort()) {
     const file = load(`${area}/${name}`);
     const run = kinds[file.kind];

@@ -49,6 +49,7 @@ func Catalogue() []Mutant {
 	all = append(all, strict()...)
 	all = append(all, parts()...)
 	all = append(all, computed()...)
+	all = append(all, ceremonies()...)
 	return sorted(all)
 }
 

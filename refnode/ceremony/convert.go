@@ -149,9 +149,10 @@ func channelsOf(l *factory.Layout, c factory.ClientIndex, scripts [][34]byte, ow
 	out := make([]factory.Channel, len(scripts))
 	for i, s := range scripts {
 		ch, err := factory.ChannelFromScript(s[:])
-		if err != nil {
+		if err != nil && rules.On(rule.SCRIPT003) {
 			return nil, 0, err
 		}
+		ch.Script = s
 		out[i] = ch
 	}
 	i := int(c - leaf.First)

@@ -167,7 +167,7 @@ func (l *LSP) peers(c *creation) []Peer {
 // creationPartials takes partial signatures; the last ones make the LSP record,
 // sign, check and store, and only then send (PS-010, SIGN-008, CER-024).
 func (l *LSP) creationPartials(now time.Time, c *creation, i int, m *wire.Partials) ([]Out, error) {
-	done, err := c.round.addPartials(i, m.Partials)
+	done, err := c.round.addPartials(l.cfg.Rules, i, m.Partials)
 	if err != nil || !done {
 		return nil, err
 	}

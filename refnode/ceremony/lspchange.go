@@ -357,7 +357,7 @@ func (l *LSP) changeNonces(now time.Time, ch *lspChange, i int, m *wire.Nonces) 
 // changePartials takes partial signatures; after the last ones the LSP records,
 // signs, checks, stores and sends.
 func (l *LSP) changePartials(now time.Time, ch *lspChange, i int, m *wire.Partials) ([]Out, error) {
-	done, err := ch.round.addPartials(i, m.Partials)
+	done, err := ch.round.addPartials(l.cfg.Rules, i, m.Partials)
 	if err != nil {
 		return nil, err
 	}

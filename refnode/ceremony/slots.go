@@ -79,14 +79,14 @@ func (s *signer) forget() {
 }
 
 // parseAggregates reads the LSP's answer (SIGN-004, CER-020).
-func parseAggregates(rules rule.Set, raw [][66]byte, want int) ([]musig.AggregateNonce, error) {
+func parseAggregates(raw [][66]byte, want int) ([]musig.AggregateNonce, error) {
 	if len(raw) != want {
 		return nil, fail(wire.ReasonNonces, rule.CER020, "%d aggregate nonces, %d slots", len(raw), want)
 	}
 	out := make([]musig.AggregateNonce, want)
 	for i := range raw {
 		n, err := musig.ParseAggregateNonce(raw[i][:])
-		if err != nil && rules.On(rule.SIGN004) {
+		if err != nil {
 			return nil, fail(wire.ReasonNonces, rule.SIGN004, "aggregate nonce %d: %w", i, err)
 		}
 		out[i] = n

@@ -83,7 +83,9 @@ func (b *builder) node(id NodeID, outpoint wire.OutPoint, old *Node, remaining u
 	if err != nil {
 		return nil, err
 	}
-	n.Nested, err = b.nested(n.Distribution)
+	if b.rules().On(rule.DIST004) {
+		n.Nested, err = b.nested(n.Distribution)
+	}
 
 	return n, err
 }

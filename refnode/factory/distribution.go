@@ -127,6 +127,9 @@ func (b *builder) stockSpend(kind TxKind, stock *Stock) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kind == KindDistribution && !b.rules().On(rule.DIST006) || kind == KindPoison && !b.rules().On(rule.POI004) {
+		outputs[0].PkScript = taprootScript(b.t.f.terms.LSP.XOnly()) // a mutant pays the LSP
+	}
 	tx.Payees = payees
 	sequence, lockTime := b.timing(kind)
 
@@ -162,6 +165,9 @@ func (b *builder) channelSpend(kind TxKind, out ChannelOutput) (*Tx, error) {
 	outputs, payees, err := b.payouts(kind, tx.Signers, []Sat{out.Value})
 	if err != nil {
 		return nil, err
+	}
+	if kind == KindDistribution && !b.rules().On(rule.DIST006) || kind == KindPoison && !b.rules().On(rule.POI004) {
+		outputs[0].PkScript = taprootScript(b.t.f.terms.LSP.XOnly()) // a mutant pays the LSP
 	}
 	tx.Payees = payees
 	sequence, lockTime := b.timing(kind)

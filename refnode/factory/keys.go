@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/btcsuite/btcd/wire"
+
 	"superscalar/refnode/musig"
 	"superscalar/wire/rule"
 )
@@ -125,7 +127,7 @@ func (k *keyring) aggregate(r Range) (*musig.KeyAgg, error) {
 	}
 	keys, how := k.signers(r), musig.Aggregate
 	switch {
-	case !k.rules.On(rule.SCRIPT001): // a mutant leaves the keys as they come
+	case !k.rules.On(rule.SCRIPT001), !k.rules.On(rule.SIGN001): // a mutant leaves the keys as they come
 		how = musig.AggregateUnsorted
 	case !k.rules.On(rule.SCRIPT006): // equal keys pass
 		keys, how = musig.Sort(keys), musig.AggregateUnsorted
@@ -136,4 +138,15 @@ func (k *keyring) aggregate(r Range) (*musig.KeyAgg, error) {
 	}
 
 	return key, err
+}
+
+// StockOutput returns a stock output as it stands in its transaction: value in
+// sat and script (SCRIPT-002).
+func (f *Factory) StockOutput(s *Stock) (wire.TxOut, error) {
+	key, err := f.StockKey(s.Owners)
+	if err != nil {
+		return wire.TxOut{}, err
+	}
+
+	return wire.TxOut{Value: int64(s.Value), PkScript: nodeScript(key)}, nil
 }

@@ -11,6 +11,7 @@ type oldLeaf struct {
 // retire moves the leaves that an update replaces to those that need poison:
 // the ones that stood there, and those of failed attempts at or below it.
 func (t *Tree) retire(u *Update, n *Node) {
+	t.archive(n)
 	for _, old := range inOrder(t.nodes) {
 		if t.f.layout.IsLeaf(old.ID) && n.Clients.Covers(old.Clients) {
 			t.replaced = append(t.replaced, t.oldLeaf(old))
@@ -24,6 +25,7 @@ func (t *Tree) retire(u *Update, n *Node) {
 		case top.ID.Level < n.ID.Level || !n.Clients.Covers(top.Clients):
 			open = append(open, failed)
 		default:
+			t.former = append(t.former, formerOf(failed)...)
 			for _, old := range failed.Nodes() {
 				if t.f.layout.IsLeaf(old.ID) {
 					t.replaced = append(t.replaced, &oldLeaf{leaf: old})
@@ -135,6 +137,9 @@ func (t *Tree) Unpoisoned() []NodeID {
 // stored.
 func (t *Tree) Poisoned(node NodeID) *Tree {
 	next := t.clone()
+	if signed, err := t.Poisons(node); err == nil { // it was computed to be signed
+		next.poison = append(next.poison, signed...)
+	}
 	next.replaced = slices.DeleteFunc(next.replaced, func(old *oldLeaf) bool {
 		return t.f.layout.Range(node).Covers(old.leaf.Clients)
 	})

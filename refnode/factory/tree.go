@@ -28,6 +28,10 @@ type Tree struct {
 	signed   map[NodeID]uint8
 	failed   []*Update
 	replaced []*oldLeaf
+
+	// former and poison are what can still appear on the chain.
+	former []Former
+	poison []*Tx
 }
 
 // stockID names a chain of stock outputs.
@@ -132,6 +136,7 @@ func (t *Tree) clone() *Tree {
 	c.sales = maps.Clone(t.sales)
 	c.signed = maps.Clone(t.signed)
 	c.failed, c.replaced = slices.Clone(t.failed), slices.Clone(t.replaced)
+	c.former, c.poison = slices.Clone(t.former), slices.Clone(t.poison)
 
 	return &c
 }
@@ -171,7 +176,7 @@ func (t *Tree) Slots(c ClientIndex) []*Tx {
 		}
 	}
 
-	return slots
+	return t.keepDistributions(slots)
 }
 
 // AllSlots returns everything in view that is signed with BIP-327, in level
@@ -182,7 +187,16 @@ func (t *Tree) AllSlots() []*Tx {
 		slots = append(slots, n.slots(Range{0, MaxClients}, true)...)
 	}
 
-	return slots
+	return t.keepDistributions(slots)
+}
+
+// keepDistributions leaves them out in a mutant that does not keep DIST-001.
+func (t *Tree) keepDistributions(slots []*Tx) []*Tx {
+	if t.f.rules.On(rule.DIST001) {
+		return slots
+	}
+
+	return slices.DeleteFunc(slots, func(tx *Tx) bool { return tx.Kind == KindDistribution })
 }
 
 // slots returns what the clients of r sign at a node, with its own transaction

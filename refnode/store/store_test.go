@@ -123,22 +123,42 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
-			for _, s := range []*Store{s, reopen(t, s)} {
-				if s.closed {
-					continue
-				}
+			if s.Generation() != before {
+				t.Errorf("generation %d, was %d", s.Generation(), before)
+			}
+			for range 2 { // in memory and on disk
 				if _, found, err := s.Get("b", "k"); found || err != nil {
 					t.Errorf("stored, %v", err)
 				}
 				if _, found, err := s.Factory(factory(9)); found || err != nil {
 					t.Errorf("stored, %v", err)
 				}
-				must(t, s.Sign(factory(1), []ledger.Entry{sale(4, 2)})) // not the one of the failed update
+				s = reopen(t, s)
 			}
-			if s.Generation() != before {
-				t.Errorf("generation %d, was %d", s.Generation(), before)
-			}
+			must(t, s.Sign(factory(1), []ledger.Entry{sale(4, 2)})) // not the one of the failed update
 		})
+	}
+}
+
+// TestRace lets goroutines sign contradictory transactions: one of them wins.
+func TestRace(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	const n = 16
+	results := make(chan error, n)
+	for hash := range byte(n) {
+		go func() { results <- s.Sign(factory(1), []ledger.Entry{sale(1, hash)}) }()
+	}
+	signed := 0
+	for range n {
+		err := <-results
+		if err == nil {
+			signed++
+			continue
+		}
+		wantRefusal(t, err, rule.PS011)
+	}
+	if signed != 1 || s.ledger.Len() != 1 {
+		t.Fatalf("%d signed, %d recorded", signed, s.ledger.Len())
 	}
 }
 

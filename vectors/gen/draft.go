@@ -72,10 +72,14 @@ func (s *source) pieces(f vectors.Field) []piece {
 		return []piece{count(len(b)), {f.Name, f.Type, b}}
 	case "u16*signature":
 		return []piece{count(2), {f.Item, "signature", s.bytes(64)}, {f.Item, "signature", s.bytes(64)}}
-	case "...*32*byte":
-		return []piece{{f.Item, "32*byte", s.bytes(32)}, {f.Item, "32*byte", s.bytes(32)}}
+	case "...*33*byte":
+		return []piece{{f.Item, "33*byte", s.point()}, {f.Item, "33*byte", s.point()}}
 	case "...*byte":
 		return []piece{{f.Name, f.Type, s.bytes(s.between(2, 20))}}
+	}
+	if n := f.ItemSize(); n > 0 {
+		typ := strings.TrimPrefix(f.Type, "...*")
+		return []piece{{f.Item, typ, s.bytes(n)}, {f.Item, typ, s.bytes(n)}}
 	}
 	return []piece{{f.Name, f.Type, s.bytes(f.Size())}}
 }

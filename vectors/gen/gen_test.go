@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"superscalar/vectors"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the generated files to the vectors folder")
@@ -27,8 +30,8 @@ func TestFilesOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var there []string
-	for _, pattern := range []string{"trn/*", "pcf/*", "schema/*"} {
-		paths, err := filepath.Glob(filepath.Join(folder, pattern))
+	for _, part := range append(vectors.Areas(), "schema") {
+		paths, err := filepath.Glob(filepath.Join(folder, strings.ToLower(part), "*"))
 		if err != nil {
 			t.Fatal(err)
 		}

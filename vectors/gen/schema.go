@@ -26,6 +26,15 @@ func schemas() map[string]object {
 		"payload":       payloadSchema(),
 		"protocol_id":   protocolIDSchema(),
 		"open_decision": openDecisionSchema(),
+
+		"parameters":       parametersSchema(),
+		"split":            splitSchema(),
+		"tree":             treeSchema(),
+		"history":          historySchema(),
+		"record":           recordSchema(),
+		"session":          sessionSchema(),
+		"script":           scriptSchema(),
+		"ceremony_message": ceremonyMessageSchema(),
 	}
 }
 
@@ -59,7 +68,7 @@ func schema(kind, title string, inputs, outputs, optional object, more object) o
 		"required":             []string{"schema", "area", "kind", "source", "license", "comment", "vectors"},
 		"properties": object{
 			"schema":  object{"const": vectors.Version},
-			"area":    object{"enum": []string{"TRN", "PCF"}},
+			"area":    object{"enum": vectors.Areas()},
 			"kind":    object{"const": kind},
 			"source":  object{"type": "string", "minLength": 1, "description": "Where the figures come from."},
 			"license": object{"const": vectors.License},
@@ -90,7 +99,9 @@ func defs() object {
 				"offset": object{"type": "integer", "minimum": 0,
 					"description": "Byte where the field begins; for a value with bytes left over the first of them. Absent where nothing stands, as for a missing record, and for a bigsize that ends early."},
 				"rule":   object{"type": "string", "pattern": idPattern, "description": "The requirement that asks for the failure."},
-				"guilty": object{"enum": []string{"sender", "initiator", "responder"}},
+				"guilty": object{"enum": []string{"sender", "initiator", "responder", "signer"}},
+				"signers": object{"type": "array", "minItems": 1, "items": object{"type": "integer", "minimum": 0},
+					"description": "Positions of the guilty signers, from 0."},
 			}},
 	}
 }

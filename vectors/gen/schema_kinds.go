@@ -149,8 +149,13 @@ func fieldSchema(f vectors.Field) object {
 		return ref("hex")
 	case "u16*signature":
 		return listOf(bytesOf(64))
-	case "...*32*byte":
-		return listOf(bytesOf(32))
+	case "...*u64":
+		return listOf(ref("uint"))
+	case "...*struct":
+		return listOf(fieldsSchema(f.Fields))
+	}
+	if n := f.ItemSize(); n > 0 {
+		return listOf(bytesOf(n))
 	}
 	return bytesOf(f.Size())
 }

@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
+	"superscalar/refnode/factory"
 	"superscalar/vectors"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -22,17 +27,53 @@ type Mismatch struct {
 // Mismatch per rule it names, so that a mutant without rule X is caught when
 // some Mismatch has Rule X.
 func Verify(files []vectors.File, rules rule.Set) []Mismatch {
-	r := runner{codec: wire.Codec{Rules: rules}, rules: rules}
-	var out []Mismatch
+	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: &treeCache{trees: map[[32]byte]*factory.Tree{}}}
+	var all []vectors.Vector
 	for _, f := range files {
+		all = append(all, f.Vectors...)
+	}
+	var out []Mismatch
+	for i, err := range r.runAll(all) {
+		if err == nil {
+			continue
+		}
+		for _, id := range all[i].About().Rules {
+			out = append(out, Mismatch{Vector: all[i].About().Name, Rule: id, Message: err.Error()})
+		}
+	}
+	return out
+}
+
+// runAll runs the vectors on all cores; the errors stand in their order.
+func (r runner) runAll(all []vectors.Vector) []error {
+	errs := make([]error, len(all))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(all)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(all)); i = next.Add(1) - 1 {
+				errs[i] = r.run(all[i])
+			}
+		})
+	}
+	workers.Wait()
+	return errs
+}
+
+// Naming returns the files with those vectors only that name a requirement:
+// all that Verify can find when nothing but this requirement is broken and
+// only its Mismatches matter.
+func Naming(files []vectors.File, id rule.ID) []vectors.File {
+	var out []vectors.File
+	for _, f := range files {
+		var some []vectors.Vector
 		for _, v := range f.Vectors {
-			err := r.run(v)
-			if err == nil {
-				continue
+			if slices.Contains(v.About().Rules, id) {
+				some = append(some, v)
 			}
-			for _, id := range v.About().Rules {
-				out = append(out, Mismatch{Vector: v.About().Name, Rule: id, Message: err.Error()})
-			}
+		}
+		if f.Vectors = some; len(some) > 0 {
+			out = append(out, f)
 		}
 	}
 	return out
@@ -42,6 +83,7 @@ func Verify(files []vectors.File, rules rule.Set) []Mismatch {
 type runner struct {
 	codec wire.Codec
 	rules rule.Set
+	cache *treeCache
 }
 
 func (r runner) run(v vectors.Vector) error {
@@ -64,6 +106,22 @@ func (r runner) run(v vectors.Vector) error {
 		return r.protocolID(v)
 	case *vectors.OpenDecision:
 		return r.openDecision(v)
+	case *vectors.Limits:
+		return r.limits(v)
+	case *vectors.Split:
+		return r.split(v)
+	case *vectors.Tree:
+		return r.tree(v)
+	case *vectors.History:
+		return r.history(v)
+	case *vectors.SignRecord:
+		return r.record(v)
+	case *vectors.Session:
+		return r.session(v)
+	case *vectors.Script:
+		return r.script(v)
+	case *vectors.CeremonyMessage:
+		return r.ceremonyMessage(v)
 	}
 	return fmt.Errorf("no check for vectors of type %T", v)
 }

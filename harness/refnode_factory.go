@@ -1,0 +1,324 @@
+package harness
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/chain"
+	"superscalar/refnode/chain/embedded"
+	"superscalar/refnode/client"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/lsp"
+	"superscalar/refnode/node"
+	"superscalar/refnode/plugin"
+	"superscalar/refnode/role"
+	"superscalar/refnode/store"
+	"superscalar/refnode/transport"
+	"superscalar/refnode/wallet"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// world is the regtest chain that the nodes of one reference target share. It
+// is made when the first node needs it, and its height hardly changes:
+// cases run side by side.
+type world struct {
+	once  sync.Once
+	chain *embedded.Chain
+	err   error
+
+	mu     sync.Mutex
+	next   int // purse to hand out
+	filled int // purses with coins
+	// birthday is the block before the first coin.
+	birthday chain.BlockID
+}
+
+// Purses are filled a batch at a time, each with a few coins of purseSat sat:
+// the change of a funding transaction is not confirmed while a case runs.
+const (
+	purseBatch = 64
+	purseCoins = 6
+	purseSat   = 5_000_000
+)
+
+func (w *world) open() (*embedded.Chain, error) {
+	w.once.Do(func() {
+		if w.chain, w.err = embedded.New(embedded.Config{Seed: 1}); w.err != nil {
+			return
+		}
+		var mined []chain.BlockID
+		if mined, w.err = w.chain.Mine(embedded.ActivationBlocks + 150); w.err == nil {
+			w.birthday = mined[len(mined)-1]
+		}
+	})
+	return w.chain, w.err
+}
+
+// fill pays the next batch of purses. The caller holds w.mu.
+func (w *world) fill() error {
+	var outs []*btcwire.TxOut
+	for i := w.filled; i < w.filled+purseBatch; i++ {
+		p, err := wallet.New(wallet.Options{Keys: purseKeys(i)})
+		if err != nil {
+			return err
+		}
+		script, err := p.NewScript()
+		if err != nil {
+			return err
+		}
+		for range purseCoins {
+			outs = append(outs, &btcwire.TxOut{Value: purseSat, PkScript: script})
+		}
+	}
+	tx, err := w.chain.FundOutputs(outs...)
+	if err != nil {
+		return err
+	}
+	if _, err := w.chain.MineWith(tx); err != nil {
+		return err
+	}
+	w.filled += purseBatch
+	return nil
+}
+
+// purseKeys are the keys of purse i.
+func purseKeys(i int) wallet.KeyFunc {
+	return func(index uint32) (*btcec.PrivateKey, error) {
+		return deriveKey([32]byte{}, fmt.Sprintf("purse %d %d", i, index)), nil
+	}
+}
+
+// purse hands out a wallet with coins that no other node has. A block is mined
+// for each batch of them; six of those would have to come during one case for
+// its proposals to be refused (TREE-003).
+func (w *world) purse() (*wallet.Wallet, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next == w.filled {
+		if err := w.fill(); err != nil {
+			return nil, err
+		}
+	}
+	i := w.next
+	w.next++
+	return wallet.New(wallet.Options{Keys: purseKeys(i), Birthday: w.birthday})
+}
+
+func (w *world) close() error {
+	w.once.Do(func() { w.err = chain.ErrClosed })
+	if w.chain == nil {
+		return nil
+	}
+	return w.chain.Close()
+}
+
+// factorySide is the factory side of a reference node under test, made when a
+// ceremony begins: most cases never need its store and its chain.
+type factorySide struct {
+	node  *refnodeNode
+	role  Role
+	seed  [32]byte
+	rules rule.Set
+
+	mu     sync.Mutex
+	dir    string
+	store  *store.Store
+	lsp    *lsp.LSP
+	client *client.Client
+	err    error
+}
+
+// get returns the role behind it, nil when it could not be made.
+func (f *factorySide) get() plugin.Ceremonies {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lsp == nil && f.client == nil && f.err == nil {
+		f.err = f.make()
+	}
+	switch {
+	case f.err != nil:
+		return nil
+	case f.lsp != nil:
+		return f.lsp
+	default:
+		return f.client
+	}
+}
+
+func (f *factorySide) make() (err error) {
+	backend, err := f.node.world.open()
+	if err != nil {
+		return err
+	}
+	if f.dir, err = os.MkdirTemp("", "superscalar-node-"); err != nil {
+		return err
+	}
+	if f.store, err = store.OpenWith(f.dir, store.Options{Rules: f.rules, Random: f.random("store")}); err != nil {
+		return err
+	}
+	wake := func(peer ceremony.Peer) { f.node.Wake(transport.NodeID(peer)) }
+	if f.role == node.LSP {
+		return f.makeLSP(backend, wake)
+	}
+	f.client, err = client.New(client.Config{
+		Rules: f.rules, Bounds: factory.Other, Rand: f.random("client"), Derive: f.derive, Store: f.store,
+		Chain: backend, Clock: f.node.clock,
+	})
+	if err == nil {
+		f.client.Attach(wake)
+	}
+	return err
+}
+
+func (f *factorySide) makeLSP(backend chain.Interface, wake func(ceremony.Peer)) error {
+	coins, err := f.node.world.purse()
+	if err != nil {
+		return err
+	}
+	f.lsp, err = lsp.New(lsp.Config{
+		Rules: f.rules, Bounds: factory.Other, Rand: f.random("lsp"), Derive: f.derive, Store: f.store,
+		Chain: backend, Clock: f.node.clock,
+		Wallet: &role.Purse{Wallet: coins, Chain: role.Chain{Backend: backend}, Rate: wallet.SatPerVByte(2)},
+	})
+	if err == nil {
+		f.lsp.Attach(wake)
+	}
+	return err
+}
+
+// random is a source for one use, locked: connections share it.
+func (f *factorySide) random(use string) *lockedRand {
+	return &lockedRand{r: rand.NewChaCha8(derive(f.seed, "factory/"+use))}
+}
+
+type lockedRand struct {
+	mu sync.Mutex
+	r  *rand.ChaCha8
+}
+
+func (l *lockedRand) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
+}
+
+func (f *factorySide) derive(label string, index uint32) (*btcec.PrivateKey, error) {
+	return deriveKey(f.seed, fmt.Sprintf("%s/%d", label, index)), nil
+}
+
+func (f *factorySide) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lsp != nil {
+		f.lsp.Close()
+	}
+	if f.client != nil {
+		f.client.Close()
+	}
+	if f.store != nil {
+		_ = f.store.Close()
+	}
+	if f.dir != "" {
+		_ = os.RemoveAll(f.dir)
+	}
+	f.err = errors.New("the node is closed")
+	f.lsp, f.client = nil, nil
+}
+
+// Hears implements plugin.Ceremonies without waking the role.
+func (f *factorySide) Hears(t wire.CeremonyType) bool {
+	if f.role == node.LSP {
+		return (&lsp.LSP{}).Hears(t)
+	}
+	return (&client.Client{}).Hears(t)
+}
+
+// Receive implements plugin.Ceremonies.
+func (f *factorySide) Receive(peer plugin.PeerID, m wire.Ceremony) {
+	if r := f.get(); r != nil {
+		r.Receive(peer, m)
+	}
+}
+
+// running returns the role if it was made already.
+func (f *factorySide) running() plugin.Ceremonies {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.lsp != nil:
+		return f.lsp
+	case f.client != nil:
+		return f.client
+	default:
+		return nil
+	}
+}
+
+// Connected implements plugin.Ceremonies. Who connected before the role was
+// made does not matter to it: an LSP hears of its clients with the order.
+func (f *factorySide) Connected(peer plugin.PeerID) {
+	if r := f.running(); r != nil {
+		r.Connected(peer)
+	}
+}
+
+// Disconnected implements plugin.Ceremonies.
+func (f *factorySide) Disconnected(peer plugin.PeerID) {
+	if r := f.running(); r != nil {
+		r.Disconnected(peer)
+	}
+}
+
+// Outgoing implements plugin.Ceremonies.
+func (f *factorySide) Outgoing(peer plugin.PeerID) []wire.Ceremony {
+	if r := f.running(); r != nil {
+		return r.Outgoing(peer)
+	}
+	return nil
+}
+
+// Chain implements Chained.
+func (n *refnodeNode) Chain() (chain.Interface, error) { return n.world.open() }
+
+// Found implements Founder.
+func (n *refnodeNode) Found(_ context.Context, o FactoryOrder) error {
+	if n.factories.get() == nil || n.factories.lsp == nil {
+		return fmt.Errorf("no factory side: %w", errors.Join(n.factories.err, node.ErrUnsupported))
+	}
+	order := ceremony.Order{
+		Shape: func(int) factory.Shape { return o.Shape }, Params: o.Params, Stock: factory.Sat(o.StockSat),
+	}
+	for _, c := range o.Clients {
+		order.Clients = append(order.Clients, ceremony.OrderClient{Peer: ceremony.Peer(c), Capacity: factory.Sat(o.CapacitySat)})
+	}
+	_, err := n.factories.lsp.Create(order)
+	return err
+}
+
+// Sell implements Stocker.
+func (n *refnodeNode) Sell(_ context.Context, id [32]byte, buyer uint16, amountSat uint64, update bool) error {
+	if n.factories.lsp == nil {
+		return node.ErrUnsupported
+	}
+	p := ceremony.Purchase{Factory: id, Buyer: factory.ClientIndex(buyer), Amount: factory.Sat(amountSat)}
+	var err error
+	if update {
+		_, err = n.factories.lsp.Update(p)
+	} else {
+		_, err = n.factories.lsp.Sell(p)
+	}
+	if err != nil {
+		return fmt.Errorf("factory %s: %w", hex.EncodeToString(id[:4]), err)
+	}
+	return nil
+}

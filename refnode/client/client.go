@@ -1,0 +1,248 @@
+// Package client is the role of a client: one machine of package ceremony for
+// each LSP it is connected to, with disk, chain and clock around it.
+//
+// It implements plugin.Ceremonies and is safe for concurrent use.
+package client
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/chain"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/ledger"
+	"superscalar/refnode/role"
+	"superscalar/refnode/store"
+	"superscalar/refnode/transport"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Config is what a client is made of.
+type Config struct {
+	Rules    rule.Set
+	Bounds   factory.Chain
+	Rand     io.Reader
+	Derive   role.Derive
+	Store    *store.Store
+	Chain    chain.Interface
+	Clock    transport.Clock
+	Deadline time.Duration // ceremony.DefaultDeadline when 0
+	// Accept says whether the wallet takes part; nil accepts everything.
+	Accept func(*wire.Invite) error
+	// Report hears when a message of a ceremony has been handled; nil is
+	// silence.
+	Report func(peer ceremony.Peer, m wire.Ceremony)
+}
+
+// Client is the role.
+type Client struct {
+	cfg Config
+
+	mu       sync.Mutex
+	machines map[ceremony.Peer]*ceremony.Client
+	tray     role.Tray
+	closed   bool
+}
+
+// New opens the factories of the store and returns the role.
+func New(cfg Config) (*Client, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = transport.RealClock{}
+	}
+	c := &Client{cfg: cfg, machines: map[ceremony.Peer]*ceremony.Client{}, tray: role.Tray{Clock: cfg.Clock}}
+	byLSP := map[ceremony.Peer][]*ceremony.Held{}
+	_, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (struct{}, error) {
+		lsp, held, err := c.open(id, parts)
+		byLSP[lsp] = append(byLSP[lsp], held)
+		return struct{}{}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for lsp, held := range byLSP {
+		c.machines[lsp] = ceremony.NewClient(c.config(lsp), lsp, held)
+	}
+	return c, nil
+}
+
+// lspPart names the record of whose factory it is.
+const lspPart = "lsp"
+
+// open reads one factory.
+func (c *Client) open(id wire.CeremonyID, parts ceremony.Parts) (lsp ceremony.Peer, held *ceremony.Held, err error) {
+	if len(parts[lspPart]) != len(lsp) {
+		return lsp, nil, fmt.Errorf("factory %s: no LSP in its record", id)
+	}
+	copy(lsp[:], parts[lspPart])
+	held, err = ceremony.OpenHeld(c.config(lsp).Config, id, parts)
+	return lsp, held, err
+}
+
+// disk writes whose factory it is with the first record.
+type disk struct {
+	role.Disk
+	lsp ceremony.Peer
+}
+
+func (d disk) Sign(id wire.CeremonyID, entries []ledger.Entry) error { return d.Disk.Sign(id, entries) }
+
+func (d disk) Put(id wire.CeremonyID, part string, data []byte) error {
+	return d.Store.Update(func(tx *store.Tx) error {
+		if err := tx.PutFactory([32]byte(id), lspPart, bytes.Clone(d.lsp[:])); err != nil {
+			return err
+		}
+		return tx.PutFactory([32]byte(id), part, data)
+	})
+}
+
+func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
+	backend := role.Chain{Backend: c.cfg.Chain}
+	return ceremony.ClientConfig{
+		Config: ceremony.Config{
+			Rules: c.cfg.Rules, Chain: c.cfg.Bounds, Rand: c.cfg.Rand, Keys: role.Keys{Derive: c.cfg.Derive},
+			Store: disk{role.Disk{Store: c.cfg.Store}, lsp}, Deadline: c.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
+		},
+		Accept: c.cfg.Accept,
+	}
+}
+
+// Attach says how the base node is told that messages wait.
+func (c *Client) Attach(wake func(ceremony.Peer)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tray.Wake = wake
+}
+
+// Close stops the role's timer.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.tray.Alarm(time.Time{}, false, nil)
+}
+
+// machine is the side of the ceremonies with one LSP. The caller holds c.mu.
+func (c *Client) machine(lsp ceremony.Peer) *ceremony.Client {
+	m := c.machines[lsp]
+	if m == nil {
+		m = ceremony.NewClient(c.config(lsp), lsp, nil)
+		c.machines[lsp] = m
+	}
+	return m
+}
+
+// answer puts answers into the tray and sets the alarm. The caller holds c.mu.
+func (c *Client) answer(lsp ceremony.Peer, messages []wire.Ceremony) {
+	for _, m := range messages {
+		c.tray.Put([]ceremony.Out{{To: lsp, Message: m}})
+	}
+	var due time.Time
+	found := false
+	for _, m := range c.machines {
+		if at, ok := m.Deadline(); ok && (!found || at.Before(due)) {
+			due, found = at, true
+		}
+	}
+	c.tray.Alarm(due, found && !c.closed, c.tick)
+}
+
+func (c *Client) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	for lsp, m := range c.machines {
+		c.answer(lsp, m.Tick(c.cfg.Clock.Now()))
+	}
+}
+
+// Hears implements plugin.Ceremonies: what LSPs send (section 5.2).
+func (c *Client) Hears(t wire.CeremonyType) bool {
+	switch t {
+	case wire.TypeJoin, wire.TypeNonces, wire.TypePartials, wire.TypeStored:
+		return false
+	default:
+		return true
+	}
+}
+
+// Receive implements plugin.Ceremonies.
+func (c *Client) Receive(lsp ceremony.Peer, m wire.Ceremony) {
+	c.mu.Lock()
+	c.answer(lsp, c.machine(lsp).Receive(c.cfg.Clock.Now(), m))
+	c.mu.Unlock()
+	if c.cfg.Report != nil {
+		c.cfg.Report(lsp, m)
+	}
+}
+
+// Connected implements plugin.Ceremonies.
+func (c *Client) Connected(ceremony.Peer) {}
+
+// Disconnected implements plugin.Ceremonies.
+func (c *Client) Disconnected(lsp ceremony.Peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tray.Drop(lsp)
+	c.machine(lsp).Disconnected()
+	c.answer(lsp, nil)
+}
+
+// Outgoing implements plugin.Ceremonies.
+func (c *Client) Outgoing(lsp ceremony.Peer) []wire.Ceremony {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tray.Take(lsp)
+}
+
+// Held returns a factory that the client has stored, nil when it has not.
+func (c *Client) Held(lsp ceremony.Peer, id wire.CeremonyID) *ceremony.Held {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.machine(lsp).Held(id)
+}
+
+// ErrNotUsable is wrapped by Usable.
+var ErrNotUsable = errors.New("the factory is not usable")
+
+// Usable reports whether a stored factory can be used: its funding output is
+// on the chain as proposed, confirmed in time, with enough confirmations
+// (CER-025, CER-026). It asks the chain each time, so a reorganisation takes
+// it away again.
+func (c *Client) Usable(h *ceremony.Held, confirmations uint32) error {
+	backend := role.Chain{Backend: c.cfg.Chain}
+	tree := h.Tree()
+	want, err := tree.Factory().Funding()
+	if err != nil {
+		return err
+	}
+	out, found, err := backend.Output(tree.Funding())
+	if err != nil {
+		return err
+	}
+	p := tree.Factory().Terms().Params
+	last := chain.Height(p.TipHeight) + chain.Height(p.MaxFundingWait)
+	switch {
+	case !found:
+		return fmt.Errorf("%w: no funding output on the chain", ErrNotUsable)
+	case int64(out.Value) != want.Value || !bytes.Equal(out.Script, want.PkScript):
+		return fmt.Errorf("%w: its funding output is not the one proposed", ErrNotUsable)
+	case out.Confirmed && out.Block.Height > last && c.cfg.Rules.On(rule.CER025):
+		return fmt.Errorf("%w: funded at height %d, promised until %d", ErrNotUsable, out.Block.Height, last)
+	}
+	tip, err := backend.Tip()
+	if err != nil {
+		return err
+	}
+	if got := out.Confirmations(chain.Height(tip)); got < confirmations {
+		return fmt.Errorf("%w: %d of %d confirmations", ErrNotUsable, got, confirmations)
+	}
+	return nil
+}

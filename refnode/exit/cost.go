@@ -1,0 +1,54 @@
+package exit
+
+import (
+	"fmt"
+
+	"superscalar/refnode/factory"
+	"superscalar/refnode/wallet"
+)
+
+// Cost is what a client's way out takes, from the funding output to its
+// channels.
+type Cost struct {
+	// Transactions counts those of the factory; each has a child of its own.
+	Transactions int
+	// VBytes is the size of all of them with their children.
+	VBytes int64
+	// Blocks is the most it can take: the delays, and confirm_blocks for each
+	// transaction. It is never over the early warning time (DELAY-004).
+	Blocks factory.Blocks
+	// Coins is the number of confirmed coins that have to be there at the
+	// same time: one, since each level confirms before the next. What a child
+	// leaves of a coin pays for the one after it.
+	Coins int
+	// Steps are the transactions in order.
+	Steps []factory.Step
+}
+
+// Preview returns the cost of a client's way out before it starts. The error is
+// package factory's, for a client that is not in view.
+func Preview(t *factory.Tree, c factory.ClientIndex) (Cost, error) {
+	path, err := t.ExitPath(c, wallet.ChildVBytes)
+	if err != nil {
+		return Cost{}, err
+	}
+
+	return Cost{
+		Transactions: len(path.Steps), VBytes: path.VBytes, Blocks: path.Blocks, Coins: 1, Steps: path.Steps,
+	}, nil
+}
+
+// Fee is what it costs at a fee rate, in sat.
+func (c Cost) Fee(rate wallet.FeeRate) factory.Sat {
+	var sum factory.Sat
+	for _, s := range c.Steps {
+		sum += rate.Fee(s.VBytes)
+	}
+
+	return sum
+}
+
+// String says it in one line.
+func (c Cost) String() string {
+	return fmt.Sprintf("%d transactions, %d vB with children, at most %d blocks", c.Transactions, c.VBytes, c.Blocks)
+}

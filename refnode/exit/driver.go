@@ -1,0 +1,260 @@
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/chain"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/wallet"
+	"superscalar/wire/rule"
+)
+
+// Config is what a driver works with.
+type Config struct {
+	Holder Holder
+	Party  Party
+	Rules  rule.Set
+	Chain  chain.Interface
+	// Wallet pays for children; nil pays for nothing.
+	Wallet *wallet.Wallet
+	// Payout is the client's payout key of the factory. With it, a client
+	// without coins pays for what pays it out of that very output; nil: it
+	// does not.
+	Payout *btcec.PrivateKey
+	// Fees is DefaultFees when zero.
+	Fees Fees
+}
+
+// Claimer is a Holder that can claim unsold stock: *ceremony.Factory.
+type Claimer interface {
+	Claim(stock *factory.Stock, script []byte, fee factory.Sat) (*wire.MsgTx, error)
+}
+
+// Report is what one step did.
+type Report struct {
+	Height factory.Height
+	Plan   Plan
+	Sent   []Sent
+}
+
+// Sent is a transaction that was offered to the network.
+type Sent struct {
+	Action Action
+	Txid   chainhash.Hash
+	// Rate is that of the package, Fee what the child pays, in sat, or the
+	// claim itself.
+	Rate wallet.FeeRate
+	Fee  factory.Sat
+	// Raised is true when it replaces an earlier child.
+	Raised bool
+	// Err is why it was not taken, or could not be paid for. The next step
+	// tries again.
+	Err error
+}
+
+// Driver carries out the plans of a machine. It is for one goroutine. What it
+// remembers are fees and first deadlines: after a restart it starts with low
+// fees again and loses nothing else, since the wallet keeps reservations.
+type Driver struct {
+	cfg     Config
+	machine *Machine
+	leave   bool
+	efforts map[wire.OutPoint]*effort
+}
+
+// effort is what was tried to get an outpoint spent.
+type effort struct {
+	txid     chainhash.Hash // of the action; zero for a claim
+	first    factory.Height // when it was tried first
+	deadline factory.Height
+	tried    []attempt
+	script   []byte // that a claim pays
+}
+
+// attempt is a child, or a claim, that was submitted.
+type attempt struct {
+	txid  chainhash.Hash
+	child *wallet.Child // nil for what no wallet paid
+	rate  wallet.FeeRate
+	fee   factory.Sat
+}
+
+// ErrConfig : a driver needs a holder and a chain, and fees that do not fall.
+var ErrConfig = errors.New("invalid driver")
+
+// errNoCoin : there is nothing to pay a child with.
+var errNoCoin = errors.New("no confirmed coin to pay the fee")
+
+// NewDriver returns a driver. The error is ErrConfig.
+func NewDriver(c Config) (*Driver, error) {
+	if c.Fees == (Fees{}) {
+		c.Fees = DefaultFees
+	}
+	switch {
+	case c.Holder == nil || c.Chain == nil:
+		return nil, fmt.Errorf("%w: no holder or no chain", ErrConfig)
+	case c.Fees.Start <= 0 || c.Fees.Max < c.Fees.Start:
+		return nil, fmt.Errorf("%w: fees from %s to %s", ErrConfig, c.Fees.Start, c.Fees.Max)
+	}
+
+	return &Driver{cfg: c, machine: New(c.Holder, c.Party, c.Rules), efforts: map[wire.OutPoint]*effort{}}, nil
+}
+
+// Leave starts the party's way out.
+func (d *Driver) Leave() { d.leave = true }
+
+// Step looks at the chain, decides and submits. Call it after each block and
+// whenever the chain has changed. An error means that the backend did not
+// answer: nothing is lost, call it again.
+func (d *Driver) Step(ctx context.Context) (Report, error) {
+	if d.cfg.Wallet != nil {
+		if err := d.cfg.Wallet.Sync(ctx, d.cfg.Chain); err != nil {
+			return Report{}, fmt.Errorf("follow the wallet's coins: %w", err)
+		}
+	}
+	view, err := look(ctx, d.cfg.Chain)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{Height: view.tip}
+	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Coins: d.hasCoins()})
+	if view.err != nil {
+		return Report{}, view.err
+	}
+	var failed error
+	for _, a := range report.Plan.Publish {
+		sent, tried, err := d.carryOut(view, a)
+		if tried {
+			report.Sent = append(report.Sent, sent)
+		}
+		failed = errors.Join(failed, err, view.err)
+	}
+	d.release(view, report.Plan)
+
+	return report, errors.Join(failed, view.err)
+}
+
+// reservation names the coin that pays for whatever spends an outpoint: two
+// transactions that compete for it never both confirm.
+func reservation(o wire.OutPoint) string { return reservationPrefix + o.String() }
+
+const reservationPrefix = "exit/"
+
+// hasCoins reports whether the wallet has a coin for a bump, or has one in use
+// for it.
+func (d *Driver) hasCoins() bool {
+	return d.cfg.Wallet != nil && slices.ContainsFunc(d.cfg.Wallet.Coins(), func(c wallet.Coin) bool {
+		return !c.Coinbase && (c.Reserved == "" || strings.HasPrefix(c.Reserved, reservationPrefix))
+	})
+}
+
+// effort finds or starts what is done about an outpoint.
+func (d *Driver) effort(a Action, tip factory.Height) *effort {
+	var txid chainhash.Hash
+	if a.Tx != nil {
+		txid = a.Tx.Txid
+	}
+	e := d.efforts[a.Outpoint]
+	if e == nil || e.txid != txid {
+		e = &effort{txid: txid, first: tip, deadline: a.Deadline}
+		d.efforts[a.Outpoint] = e
+	}
+	e.deadline = min(e.deadline, a.Deadline)
+
+	return e
+}
+
+// carryOut submits an action if there is anything to submit. The error is the
+// backend's.
+func (d *Driver) carryOut(view *snapshot, a Action) (sent Sent, tried bool, err error) {
+	e := d.effort(a, view.tip)
+	rate := d.cfg.Fees.at(e.first, e.deadline, view.tip)
+	before, others := d.inMempool(view, a, e)
+	if view.err != nil || before != nil && rate < before.rate+wallet.IncrementalRelay {
+		return Sent{}, false, nil // paid well enough so far
+	}
+	if a.Pending && others && view.tip < e.first+(e.deadline-min(e.first, e.deadline))/2 {
+		return Sent{}, false, nil // somebody else pays; help from half-time on
+	}
+	for {
+		sent = d.submit(view, a, e, before, rate)
+		if !outbid(sent.Err) || sent.Rate >= d.cfg.Fees.Max {
+			break
+		}
+		rate = min(2*rate, d.cfg.Fees.Max)
+	}
+	var refused *chain.Rejection
+	var short *wallet.ShortError
+	switch {
+	case chain.IsRejection(sent.Err, chain.ReasonAlreadyKnown):
+		return Sent{}, false, nil // it was confirmed meanwhile
+	case sent.Err == nil, errors.As(sent.Err, &refused), errors.As(sent.Err, &short), errors.Is(sent.Err, errNoCoin):
+		return sent, true, nil
+	}
+
+	return sent, true, sent.Err
+}
+
+// outbid reports whether an attempt failed because what is in the mempool pays
+// more.
+func outbid(err error) bool {
+	return chain.IsRejection(err, chain.ReasonInsufficientFee) || chain.IsRejection(err, chain.ReasonPackageRBF)
+}
+
+// inMempool finds our own attempt that pays for an action now, or tells that
+// somebody else's child does.
+func (d *Driver) inMempool(view *snapshot, a Action, e *effort) (before *attempt, others bool) {
+	at := a.Outpoint
+	if a.Tx != nil {
+		at = a.Tx.Anchor()
+	}
+	spend, found := view.Spend(at)
+	if !found || spend.Confirmed {
+		return nil, false
+	}
+	for i := range e.tried {
+		if e.tried[i].txid == spend.Txid {
+			return &e.tried[i], false
+		}
+	}
+
+	return nil, true
+}
+
+// release gives back the coins of outpoints that were spent long ago.
+func (d *Driver) release(view *snapshot, p Plan) {
+	if d.cfg.Wallet == nil {
+		return
+	}
+	for _, id := range d.cfg.Wallet.Reservations() {
+		text, ours := strings.CutPrefix(id, reservationPrefix)
+		if !ours {
+			continue
+		}
+		o, err := wire.NewOutPointFromString(text)
+		if err != nil {
+			continue
+		}
+		if slices.ContainsFunc(p.Publish, func(a Action) bool { return a.Outpoint == *o }) {
+			continue
+		}
+		spend, found := view.Spend(*o)
+		if found && spend.Confirmed && view.tip >= spend.Height+buried {
+			delete(d.efforts, *o)
+			_ = d.cfg.Wallet.Release(id) // it was in the list; what does not work now works next time
+		}
+	}
+}
+
+// buried is the number of blocks after which a coin that was meant for a bump
+// is free again. It is a matter of economy only: a reorganisation that is
+// deeper takes another coin.
+const buried = 6

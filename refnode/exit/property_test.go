@@ -1,0 +1,352 @@
+package exit_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/ledger"
+	"superscalar/wire"
+)
+
+// purse funds anything.
+type purse struct{}
+
+func (purse) Fund(_ wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
+	tx := btcwire.NewMsgTx(2)
+	tx.AddTxIn(btcwire.NewTxIn(&btcwire.OutPoint{Hash: chainhash.Hash{1}}, nil, nil))
+	tx.AddTxOut(&out)
+
+	return tx, 0, nil
+}
+
+func (purse) Sign(_ wire.CeremonyID, tx *btcwire.MsgTx) (*btcwire.MsgTx, error) { return tx, nil }
+func (purse) Release(wire.CeremonyID)                                           {}
+func (purse) Broadcast(*btcwire.MsgTx) error                                    { return nil }
+
+// history is what happened to a factory before the adversary strikes: a letter
+// for each change. u and U are updates in favour of client 0 and of the last
+// one, s and S sales to them, f an update and x a sale that failed after
+// everybody had signed.
+type history struct {
+	clients int
+	shape   string
+	changes string
+	params  func(*factory.Params)
+}
+
+func (h history) String() string {
+	return fmt.Sprintf("%d clients, %s, changes %q", h.clients, h.shape, h.changes)
+}
+
+// past builds the factory of a history without a chain, and returns with it
+// every transaction that was signed.
+func (h history) past(t *testing.T) (*world, []*factory.Tx, map[btcwire.OutPoint]bool) {
+	t.Helper()
+	w := &world{t: t, height: 1000, funder: purse{}}
+	s := w.build(h.clients, h.shape)
+	p := factory.Params{
+		Step: 2, States: 4, ConfirmBlocks: 1, MaxChain: 2, StockCSV: 5, OmissionDelay: 2, ToSelfDelay: 4,
+		MaxFundingWait: 1, Active: 5000, Dying: 1,
+	}
+	if s.Leaf == factory.DW {
+		p.MaxChain = 0
+	}
+	if h.params != nil {
+		h.params(&p)
+	}
+	w.create(s, p, 100_000, 30_000)
+	var lost []*factory.Tx
+	stocks := map[btcwire.OutPoint]bool{}
+	last := factory.ClientIndex(h.clients - 1)
+	for _, c := range h.changes {
+		switch c {
+		case 'u':
+			w.update(0, 10_000)
+		case 'U':
+			w.update(last, 10_000)
+		case 's':
+			w.sell(0, 10_000)
+		case 'S':
+			w.sell(last, 10_000)
+		case 'f':
+			w.cutOff(0, func() (wire.CeremonyID, []ceremony.Out, error) {
+				return w.lsp.Update(w.now, ceremony.Purchase{Factory: w.id, Buyer: 0, Amount: 10_000})
+			})
+		case 'x':
+			lost = append(lost, w.lostSale(stocks)...)
+		}
+	}
+
+	return w, append(w.everything(stocks), lost...), stocks
+}
+
+// lostSale makes a sale to client 0 fail and returns its transactions, which
+// the LSP may complete.
+func (w *world) lostSale(stocks map[btcwire.OutPoint]bool) []*factory.Tx {
+	w.t.Helper()
+	leaf, group, _ := w.factory().Tree().Factory().Layout().Group(0)
+	silent := factory.ClientIndex(w.factory().Tree().Factory().Layout().Groups(leaf)[group].End() - 1)
+	m := w.cutOff(silent, func() (wire.CeremonyID, []ceremony.Out, error) {
+		return w.lsp.Sell(w.now, ceremony.Purchase{Factory: w.id, Buyer: 0, Amount: 10_000})
+	})
+	if m == nil {
+		w.t.Fatal("no sale was proposed")
+	}
+	key, err := keys("client 0").Channel(m.Ceremony, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	channel, err := factory.NewChannel([33]byte(key.PubKey().SerializeCompressed()), m.LSPChannelKey)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sale, err := w.factory().Tree().Sell(factory.Order{
+		Leaf: leaf, Group: group, Before: m.Before, Buyer: 0, Amount: factory.Sat(m.Amount), Channel: channel,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if sale.Change != nil {
+		stocks[sale.Change.Outpoint] = true
+	}
+
+	return append(sale.Phase0(), sale.NewChannel.Distribution, sale.Tx)
+}
+
+// everything lists each transaction that some participant signed, and notes
+// the stock outputs.
+func (w *world) everything(stocks map[btcwire.OutPoint]bool) []*factory.Tx {
+	tree := w.factory().Tree()
+	var all []*factory.Tx
+	node := func(n *factory.Node, sales [][]*factory.Sale) {
+		all = append(append(all, n.Tx, n.Distribution), n.Nested...)
+		for _, c := range n.Channels {
+			all = append(all, c.Distribution)
+		}
+		for _, s := range n.Stocks {
+			if s != nil {
+				all = append(all, s.Distribution)
+				stocks[s.Outpoint] = true
+			}
+		}
+		for _, s := range slices.Concat(sales...) {
+			all = append(append(all, s.Phase0()...), s.NewChannel.Distribution, s.Tx)
+			if s.Change != nil {
+				stocks[s.Change.Outpoint] = true
+			}
+		}
+	}
+	for _, n := range tree.Nodes() {
+		var sales [][]*factory.Sale
+		for g := range tree.Factory().Layout().Groups(n.ID) {
+			sales = append(sales, tree.Sales(n.ID, uint8(g)))
+		}
+		node(n, sales)
+	}
+	for _, f := range tree.Former() {
+		node(f.Node, f.Sales)
+	}
+
+	return append(all, tree.SignedPoison()...)
+}
+
+// checkRecords wants every signature that anybody recorded to be on a
+// transaction of the list, and no two different ones on one outpoint and kind;
+// states with falling nSequence.
+func checkRecords(w *world, all []*factory.Tx) {
+	w.t.Helper()
+	listed := map[[32]byte]bool{}
+	for _, tx := range all {
+		listed[tx.Sighash] = true
+	}
+	type slot struct {
+		o    btcwire.OutPoint
+		kind ledger.Kind
+	}
+	everybody := map[slot][32]byte{}
+	for i := range len(w.clients) + 1 {
+		name := w.name(i, len(w.clients))
+		sequence := map[slot]uint32{}
+		states := map[[32]byte]bool{}
+		for _, e := range w.stores[name].signed {
+			if !listed[e.Sighash] {
+				w.t.Fatalf("%s signed a %s of %s that the list does not have", name, e.Kind, e.Outpoint)
+			}
+			at := slot{e.Outpoint, e.Kind}
+			if e.Kind == ledger.State {
+				before, again := sequence[at]
+				if again && e.Sequence >= before && !states[e.Sighash] {
+					w.t.Fatalf("%s signed states with nSequence %d, then %d on %s", name, before, e.Sequence, e.Outpoint)
+				}
+				sequence[at], states[e.Sighash] = e.Sequence, true
+
+				continue
+			}
+			if other, ok := everybody[at]; ok && other != e.Sighash {
+				w.t.Fatalf("%s: two different %ss on %s", name, e.Kind, e.Outpoint)
+			}
+			everybody[at] = e.Sighash
+		}
+	}
+}
+
+// checkPoison wants poison for outputs of replaced transactions and no other.
+func checkPoison(w *world) {
+	w.t.Helper()
+	tree := w.factory().Tree()
+	former := map[chainhash.Hash]bool{}
+	for _, f := range tree.Former() {
+		former[f.Node.Tx.Txid] = true
+		for _, s := range slices.Concat(f.Sales...) {
+			former[s.Tx.Txid] = true
+		}
+	}
+	for _, n := range tree.Nodes() {
+		delete(former, n.Tx.Txid) // an attempt made again
+	}
+	for i := range len(w.clients) + 1 {
+		for _, e := range w.stores[w.name(i, len(w.clients))].signed {
+			if e.Kind == ledger.Poison && !former[e.Outpoint.Hash] {
+				w.t.Fatalf("poison of output %s, which stands", e.Outpoint)
+			}
+		}
+	}
+}
+
+// describe lists what is in the chain, for a failure.
+func (m *model) describe(p place) string {
+	var lines []string
+	for i, tx := range m.txs {
+		if m.age(p, i) == 0 {
+			continue
+		}
+		what := "claim of stock"
+		if tx.tx != nil {
+			what = fmt.Sprintf("%s %s, nSequence %d", tx.tx.Kind, tx.tx.Node, tx.tx.Sequence())
+		}
+		lines = append(lines, fmt.Sprintf("  %s, age %d", what, m.age(p, i)-1))
+	}
+
+	return strings.Join(lines, "\n")
+}
+
+// histories lists every order of at most two updates, two sales, a failed
+// update and a failed sale that the ceremonies allow.
+func histories(sells bool, clients, most int) []string {
+	all := []string{""}
+	letters := "uUf"
+	if sells {
+		letters = "uUfsSx"
+	}
+	for i := 0; i < len(all); i++ {
+		for _, c := range letters {
+			h := all[i] + string(c)
+			if len(h) <= most && allowed(h, clients) {
+				all = append(all, h)
+			}
+		}
+	}
+
+	return all
+}
+
+// allowed keeps to the numbers, and to what can be signed: after a failed
+// attempt the leaf has to be replaced before another sale.
+func allowed(h string, clients int) bool {
+	count := func(set string) (n int) {
+		for _, c := range h {
+			n += strings.Count(set, string(c))
+		}
+
+		return n
+	}
+	if clients == 1 && strings.ContainsAny(h, "US") {
+		return false // they are u and s
+	}
+	if i := strings.IndexAny(h, "xf"); i >= 0 {
+		after := h[i+1:]
+		update := strings.IndexAny(after, "uU")
+		if sale := strings.IndexAny(after, "sSx"); sale >= 0 && (update < 0 || sale < update) {
+			return false
+		}
+	}
+
+	return count("uU") <= 2 && count("sS") <= 2 && count("f") <= 1 && count("x") <= 1
+}
+
+// explored sums up what was checked.
+type explored struct{ histories, victims, states, schedules float64 }
+
+func (e *explored) add(t *testing.T, h history) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Log(h)
+		}
+	}()
+	w, all, stocks := h.past(t)
+	checkRecords(w, all)
+	checkPoison(w)
+	e.histories++
+	for c := range factory.ClientIndex(h.clients) {
+		for _, coins := range []bool{true, false} {
+			m := newModel(w, fmt.Sprintf("%s: client %d, coins %v", h, c, coins), c, coins, all)
+			m.settle(stocks, int(w.factory().Params.StockCSV))
+			if coins {
+				m.checkExit()
+			} else {
+				cover, err := m.tree.Cover(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.checkCover(cover)
+			}
+			e.victims++
+			e.states += m.states
+			e.schedules += m.schedules
+		}
+	}
+}
+
+func (e *explored) String() string {
+	return fmt.Sprintf("%.0f histories, %.0f victims, %.0f states, %.4g schedules", e.histories, e.victims, e.states, e.schedules)
+}
+
+// TestEverySchedule is the promise of this package, for all small factories:
+// with a coin for each bump a client has its channels on the chain within the
+// early warning time of starting; without one it is paid at least its cover.
+func TestEverySchedule(t *testing.T) {
+	twoLayers := func(p *factory.Params) { p.States = 2 }
+	for _, tt := range []struct {
+		name    string
+		shape   string
+		clients []int
+		most    int
+		params  func(*factory.Params)
+	}{
+		{"dw", "kickoff 1 / dw 5", []int{1, 2, 3, 4, 5}, 3, nil},
+		{"ps", "kickoff 1 / ps 2", []int{1, 2, 3, 4}, 3, nil},
+		{"ps, a group of three", "kickoff 1 / ps 3", []int{3, 5}, 2, nil},
+		{"static", "static 2 / kickoff 1 / ps 2", []int{2, 5}, 2, nil},
+		{"wide kickoff", "kickoff 2 / ps 2", []int{3, 5}, 2, nil},
+		{"two layers, dw", "kickoff 1 / state 2 / kickoff 1 / dw 3", []int{2, 3, 5}, 3, twoLayers},
+		{"two layers, ps", "kickoff 1 / state 2 / kickoff 1 / ps 2", []int{2, 3, 5}, 2, twoLayers},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var sum explored
+			for _, n := range tt.clients {
+				for _, changes := range histories(!strings.Contains(tt.shape, "dw"), n, tt.most) {
+					sum.add(t, history{clients: n, shape: tt.shape, changes: changes, params: tt.params})
+				}
+			}
+			t.Log(&sum)
+		})
+	}
+}

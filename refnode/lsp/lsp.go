@@ -1,0 +1,230 @@
+// Package lsp is the role of the Lightning Service Provider: it turns messages,
+// time and its operator's orders into calls on package ceremony's machine and
+// what comes out into messages, disk writes and broadcasts.
+//
+// It implements plugin.Ceremonies and is safe for concurrent use.
+package lsp
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/chain"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/role"
+	"superscalar/refnode/store"
+	"superscalar/refnode/transport"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Config is what an LSP is made of.
+type Config struct {
+	Rules    rule.Set
+	Bounds   factory.Chain
+	Rand     io.Reader
+	Derive   role.Derive
+	Store    *store.Store
+	Chain    chain.Interface
+	Wallet   ceremony.Funder
+	Clock    transport.Clock
+	Deadline time.Duration // ceremony.DefaultDeadline when 0
+	Report   func(ceremony.Event)
+}
+
+// LSP is the role.
+type LSP struct {
+	cfg Config
+
+	mu      sync.Mutex
+	machine *ceremony.LSP
+	tray    role.Tray
+	online  map[ceremony.Peer]bool
+	joined  chan struct{} // closed and replaced when a client connects
+	closed  bool
+}
+
+// New opens the factories of the store and returns the role. Funding
+// transactions that were stored and not seen since are broadcast again.
+func New(cfg Config) (*LSP, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = transport.RealClock{}
+	}
+	l := &LSP{cfg: cfg, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}}
+	machine := l.config()
+	factories, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (*ceremony.Factory, error) {
+		return ceremony.OpenFactory(machine.Config, id, parts)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.machine = ceremony.NewLSP(machine, factories)
+	return l, l.rebroadcast(factories)
+}
+
+func (l *LSP) config() ceremony.LSPConfig {
+	backend := role.Chain{Backend: l.cfg.Chain}
+	return ceremony.LSPConfig{
+		Config: ceremony.Config{
+			Rules: l.cfg.Rules, Chain: l.cfg.Bounds, Rand: l.cfg.Rand, Keys: role.Keys{Derive: l.cfg.Derive},
+			Store: role.Disk{Store: l.cfg.Store}, Deadline: l.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
+		},
+		Funder: l.cfg.Wallet,
+		Report: l.cfg.Report,
+	}
+}
+
+// rebroadcast hands out funding transactions that the network may not have: a
+// crash can come between storing and broadcasting.
+func (l *LSP) rebroadcast(factories []*ceremony.Factory) error {
+	for _, f := range factories {
+		if len(f.Funding) == 0 {
+			continue
+		}
+		var tx btcwire.MsgTx
+		if err := tx.Deserialize(bytes.NewReader(f.Funding)); err != nil {
+			return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
+		}
+		_, found, err := l.cfg.Chain.Transaction(context.Background(), tx.TxHash())
+		if err != nil {
+			return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
+		}
+		if !found {
+			if err := l.cfg.Wallet.Broadcast(&tx); err != nil {
+				return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Attach says how the base node is told that messages wait.
+func (l *LSP) Attach(wake func(ceremony.Peer)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tray.Wake = wake
+}
+
+// Close stops the role's timer.
+func (l *LSP) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.tray.Alarm(time.Time{}, false, nil)
+}
+
+// out puts messages into the tray and sets the alarm. The caller holds l.mu.
+func (l *LSP) out(messages []ceremony.Out) {
+	l.tray.Put(messages)
+	at, ok := l.machine.Deadline()
+	l.tray.Alarm(at, ok && !l.closed, l.tick)
+}
+
+func (l *LSP) tick() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.out(l.machine.Tick(l.cfg.Clock.Now()))
+	}
+}
+
+// Hears implements plugin.Ceremonies: what clients send (section 5.2).
+func (l *LSP) Hears(t wire.CeremonyType) bool {
+	switch t {
+	case wire.TypeJoin, wire.TypeNonces, wire.TypePartials, wire.TypeStored, wire.TypeAbort:
+		return true
+	default:
+		return false
+	}
+}
+
+// Receive implements plugin.Ceremonies.
+func (l *LSP) Receive(peer ceremony.Peer, m wire.Ceremony) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out(l.machine.Receive(l.cfg.Clock.Now(), peer, m))
+}
+
+// Connected implements plugin.Ceremonies.
+func (l *LSP) Connected(peer ceremony.Peer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.online[peer] = true
+	close(l.joined)
+	l.joined = make(chan struct{})
+}
+
+// Disconnected implements plugin.Ceremonies.
+func (l *LSP) Disconnected(peer ceremony.Peer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.online, peer)
+	l.tray.Drop(peer)
+	l.out(l.machine.Disconnected(l.cfg.Clock.Now(), peer))
+}
+
+// Outgoing implements plugin.Ceremonies.
+func (l *LSP) Outgoing(peer ceremony.Peer) []wire.Ceremony {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tray.Take(peer)
+}
+
+// Await returns when a client is connected and speaks the protocol.
+func (l *LSP) Await(ctx context.Context, peer ceremony.Peer) error {
+	for {
+		l.mu.Lock()
+		online, changed := l.online[peer], l.joined
+		l.mu.Unlock()
+		if online {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for client %s: %w", peer, ctx.Err())
+		}
+	}
+}
+
+// Create starts a factory.
+func (l *LSP) Create(order ceremony.Order) (wire.CeremonyID, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id, out, err := l.machine.Create(l.cfg.Clock.Now(), order)
+	l.out(out)
+	return id, err
+}
+
+// Update moves stock into a client's channel by replacing a state.
+func (l *LSP) Update(p ceremony.Purchase) (wire.CeremonyID, error) {
+	return l.change(func(now time.Time) (wire.CeremonyID, []ceremony.Out, error) { return l.machine.Update(now, p) })
+}
+
+// Sell sells from the stock of a client's group.
+func (l *LSP) Sell(p ceremony.Purchase) (wire.CeremonyID, error) {
+	return l.change(func(now time.Time) (wire.CeremonyID, []ceremony.Out, error) { return l.machine.Sell(now, p) })
+}
+
+func (l *LSP) change(start func(time.Time) (wire.CeremonyID, []ceremony.Out, error)) (wire.CeremonyID, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id, out, err := start(l.cfg.Clock.Now())
+	l.out(out)
+	return id, err
+}
+
+// Factory returns a factory by its id, nil when there is none. What it returns
+// must not be used while a change of it is going on.
+func (l *LSP) Factory(id wire.CeremonyID) *ceremony.Factory {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.machine.Factory(id)
+}
