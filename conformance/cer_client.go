@@ -135,7 +135,7 @@ func clientCases() []harness.Case {
 	client := []harness.Role{node.Client}
 	one := func(name, summary string, body func(*harness.Play), ids ...rule.ID) harness.Case {
 		return harness.Case{
-			Name: "cer/client/" + name, Summary: summary, Rules: ids, Roles: client, Tier: harness.Chain,
+			Name: caseName("client", name, ids[0]), Summary: summary, Rules: ids, Roles: client, Tier: harness.Chain,
 			Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Body: body,
 		}
 	}

@@ -109,7 +109,7 @@ func lspCases() []harness.Case {
 	var cases []harness.Case
 	one := func(name, summary string, slow bool, body func(*harness.Play), ids ...rule.ID) {
 		cases = append(cases, harness.Case{
-			Name: "cer/lsp/" + name, Summary: summary, Rules: ids, Roles: []harness.Role{node.LSP}, Tier: harness.Chain,
+			Name: caseName("lsp", name, ids[0]), Summary: summary, Rules: ids, Roles: []harness.Role{node.LSP}, Tier: harness.Chain,
 			Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Slow: slow, Body: body,
 		})
 	}

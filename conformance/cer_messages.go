@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strings"
 
 	"superscalar/harness"
 	"superscalar/refnode/node"
@@ -74,6 +75,11 @@ func unknownAbort(p *harness.Play) {
 	c.After()
 }
 
+// caseName puts a case with the area of its main requirement.
+func caseName(role, name string, id rule.ID) string {
+	return fmt.Sprintf("%s/%s/%s", strings.ToLower(id.Area()), role, strings.ReplaceAll(name, "/", "-"))
+}
+
 // ceremonyMessageCases are the malformed messages of both roles, and the
 // messages that only the other role sends.
 func ceremonyMessageCases() []harness.Case {
@@ -85,7 +91,7 @@ func ceremonyMessageCases() []harness.Case {
 		}
 		one := func(name, summary string, id rule.ID, body func(*harness.Play)) {
 			cases = append(cases, harness.Case{
-				Name: fmt.Sprintf("cer/messages/%s/%s", role, name), Summary: summary, Rules: []rule.ID{id}, Roles: []harness.Role{role},
+				Name: caseName(string(role), "message/"+name, id), Summary: summary, Rules: []rule.ID{id}, Roles: []harness.Role{role},
 				Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Body: body,
 			})
 		}

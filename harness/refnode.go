@@ -47,6 +47,9 @@ var refnodeEpoch = time.Unix(1_800_000_000, 0)
 
 func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, error) {
 	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch), world: &t.world}
+	if role == node.LSP {
+		r.world = &world{}
+	}
 	r.factories = &factorySide{node: r, role: role, seed: seed, rules: t.opts.Rules}
 	cfg := node.Config{
 		Role:     role,
@@ -73,6 +76,9 @@ func (t *refnode) Release(n Node) {
 	r := n.(*refnodeNode)
 	_ = r.Close()
 	r.factories.close()
+	if r.world != &t.world {
+		_ = r.world.close()
+	}
 }
 
 type refnodeNode struct {

@@ -28,26 +28,19 @@ import (
 	"superscalar/wire/rule"
 )
 
-// world is the regtest chain that the nodes of one reference target share. It
-// is made when the first node needs it, and its height hardly changes:
-// cases run side by side.
+// world is a regtest chain for nodes under test, made when the first of them
+// needs it. Clients share one, in which nothing happens: cases run side by
+// side. An LSP has one of its own, with coins.
 type world struct {
 	once  sync.Once
 	chain *embedded.Chain
 	err   error
-
-	mu     sync.Mutex
-	next   int // purse to hand out
-	filled int // purses with coins
-	// birthday is the block before the first coin.
-	birthday chain.BlockID
 }
 
-// Purses are filled a batch at a time, each with a few coins of purseSat sat:
-// the change of a funding transaction is not confirmed while a case runs.
+// Coins wait for an LSP in a few outputs: the change of a funding transaction
+// is not confirmed while a case runs.
 const (
-	purseBatch = 64
-	purseCoins = 6
+	purseCoins = 8
 	purseSat   = 5_000_000
 )
 
@@ -56,62 +49,41 @@ func (w *world) open() (*embedded.Chain, error) {
 		if w.chain, w.err = embedded.New(embedded.Config{Seed: 1}); w.err != nil {
 			return
 		}
-		var mined []chain.BlockID
-		if mined, w.err = w.chain.Mine(embedded.ActivationBlocks + 150); w.err == nil {
-			w.birthday = mined[len(mined)-1]
+		if _, w.err = w.chain.Mine(embedded.ActivationBlocks + 120); w.err == nil {
+			w.err = w.fill()
 		}
 	})
 	return w.chain, w.err
 }
 
-// fill pays the next batch of purses. The caller holds w.mu.
+// fill pays the purse.
 func (w *world) fill() error {
+	purse, err := newPurse()
+	if err != nil {
+		return err
+	}
+	script, err := purse.NewScript()
+	if err != nil {
+		return err
+	}
 	var outs []*btcwire.TxOut
-	for i := w.filled; i < w.filled+purseBatch; i++ {
-		p, err := wallet.New(wallet.Options{Keys: purseKeys(i)})
-		if err != nil {
-			return err
-		}
-		script, err := p.NewScript()
-		if err != nil {
-			return err
-		}
-		for range purseCoins {
-			outs = append(outs, &btcwire.TxOut{Value: purseSat, PkScript: script})
-		}
+	for range purseCoins {
+		outs = append(outs, &btcwire.TxOut{Value: purseSat, PkScript: script})
 	}
 	tx, err := w.chain.FundOutputs(outs...)
 	if err != nil {
 		return err
 	}
-	if _, err := w.chain.MineWith(tx); err != nil {
-		return err
-	}
-	w.filled += purseBatch
-	return nil
+	_, err = w.chain.MineWith(tx)
+	return err
 }
 
-// purseKeys are the keys of purse i.
-func purseKeys(i int) wallet.KeyFunc {
-	return func(index uint32) (*btcec.PrivateKey, error) {
-		return deriveKey([32]byte{}, fmt.Sprintf("purse %d %d", i, index)), nil
-	}
-}
+// newPurse is the wallet with those coins.
+func newPurse() (*wallet.Wallet, error) { return wallet.New(wallet.Options{Keys: purseKeys}) }
 
-// purse hands out a wallet with coins that no other node has. A block is mined
-// for each batch of them; six of those would have to come during one case for
-// its proposals to be refused (TREE-003).
-func (w *world) purse() (*wallet.Wallet, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.next == w.filled {
-		if err := w.fill(); err != nil {
-			return nil, err
-		}
-	}
-	i := w.next
-	w.next++
-	return wallet.New(wallet.Options{Keys: purseKeys(i), Birthday: w.birthday})
+// purseKeys are the keys of the purse.
+func purseKeys(index uint32) (*btcec.PrivateKey, error) {
+	return deriveKey([32]byte{}, fmt.Sprintf("purse %d", index)), nil
 }
 
 func (w *world) close() error {
@@ -181,7 +153,7 @@ func (f *factorySide) make() (err error) {
 }
 
 func (f *factorySide) makeLSP(backend chain.Interface, wake func(ceremony.Peer)) error {
-	coins, err := f.node.world.purse()
+	coins, err := newPurse()
 	if err != nil {
 		return err
 	}
