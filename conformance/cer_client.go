@@ -154,6 +154,15 @@ func clientCases() []harness.Case {
 				}
 			}, rule.CER010, rule.DIST001),
 		one("fresh-keys", "A client uses a new factory key for each attempt.", freshKeys, rule.CER003),
+		one("changes", "A client takes part in a sale to it, a sale to another client, and an update with its poison.", clientChanges, rule.CER010),
+		one("unknown-factory", "A client refuses a change of a factory it does not have.", func(p *harness.Play) {
+			goodCreation(p)
+			c := p.Connect()
+			a := wire.Attempt{Ceremony: p.Seed("change")}
+			update := &wire.Update{Attempt: a, Factory: p.Seed("no factory"), Capacities: []uint64{1, 1}, Stocks: []uint64{1}, ChannelScripts: make([][34]byte, 2)}
+			c.RefusedCeremony(rule.CER041, update, "an update of an unknown factory", wire.ReasonRefused)
+			c.After()
+		}, rule.CER041),
 		one("unknown-ceremony", "A client refuses a message of an attempt that is not going on.", func(p *harness.Play) { unknownAttempt(p, unknownToClient(p)) }, rule.CER004),
 		one("unknown-abort", "A client ignores an abort of an attempt that is not going on.", func(p *harness.Play) { unknownAbort(p) }, rule.CER005),
 		one("busy", "A client refuses a second invitation while an attempt goes on, and goes on with the first.", busyClient, rule.CER006),
@@ -188,6 +197,33 @@ func refusedCreation(p *harness.Play, f clientFault) {
 		c.After()
 	}
 	goodCreation(p)
+}
+
+// clientChanges runs every kind of change with the target.
+func clientChanges(p *harness.Play) {
+	s := p.Connect().LSPScript(harness.FactoryPlan{})
+	s.Create()
+	s.MustComplete()
+	for _, change := range []struct {
+		what   string
+		run    func()
+		phases int
+	}{
+		{"a sale to the target", func() { s.Sell(0, 20_000) }, 2},
+		{"a sale to another client", func() { s.Sell(1, 20_000) }, 2},
+		{"an update", func() { s.Update(0, 10_000) }, 3},
+	} {
+		p.Step("%s", change.what)
+		before := len(s.Got)
+		change.run()
+		stored := 0
+		for _, m := range s.Got[before:] {
+			if m.Type() == wire.TypeStored {
+				stored++
+			}
+		}
+		p.Check(rule.CER010, stored, gomega.Equal(change.phases), change.what+": the target stores every phase")
+	}
 }
 
 func freshKeys(p *harness.Play) {

@@ -135,6 +135,16 @@ func lspCases() []harness.Case {
 		s.Complete(rule.CER018, 1)
 	}, rule.CER018)
 	one("disconnect", "An LSP drops a client whose connection ends in the middle, and goes on with the others.", false, disconnected, rule.CER031)
+	one("sale", "An LSP sells from a stock: every client of the group gets complete signatures, the buyer a second channel.", false, func(p *harness.Play) {
+		s := p.ClientsScript(harness.FactoryPlan{})
+		s.Create()
+		s.MustComplete()
+		s.Sell(1, 20_000, false)
+		p.Check(rule.CER010, s.Channels(1), gomega.Equal(2), "the buyer has a second channel")
+		s.Sell(0, 30_000, true)
+		p.Check(rule.CER010, s.Capacity(0), gomega.Equal(uint64(130_000)), "an update moves stock into a channel")
+	}, rule.CER010)
+	one("buyer-first", "In a sale an LSP lets the buyer sign before the others of the group.", false, buyerFirst, rule.PS014)
 	one("unknown-ceremony", "An LSP refuses a message of an attempt that is not going on.", false, func(p *harness.Play) { unknownAttempt(p, toLSP(p)) }, rule.CER004)
 	one("unknown-abort", "An LSP ignores an abort of an attempt that is not going on.", false, unknownAbort, rule.CER005)
 	return cases
@@ -187,6 +197,22 @@ func fundingLast(p *harness.Play) {
 	s.Create()
 	p.Check(rule.CER023, stored, gomega.Equal(3), "every client is asked to store")
 	s.Complete(rule.CER023)
+}
+
+// buyerFirst withholds the buyer's partial signature on the sale.
+func buyerFirst(p *harness.Play) {
+	s := p.ClientsScript(harness.FactoryPlan{})
+	s.Create()
+	s.MustComplete()
+	s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
+		if x, ok := m.(*wire.Partials); ok && x.Phase == 1 && i == 1 {
+			return nil
+		}
+		return []wire.Ceremony{m}
+	}
+	s.Sell(1, 20_000, false)
+	p.Check(rule.PS014, s.Heard(1, wire.TypeAggregate, 1), gomega.BeTrue(), "the buyer is asked to sign the sale")
+	p.Check(rule.PS014, s.Heard(0, wire.TypeAggregate, 1), gomega.BeFalse(), "the other client is not asked before the buyer has signed")
 }
 
 // newAttempt makes the LSP start again and compares both attempts.

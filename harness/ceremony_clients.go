@@ -232,3 +232,72 @@ func (s *ClientsScript) FundedYet(i int) bool {
 	s.settle(i)
 	return s.Funded(i) || slices.ContainsFunc(s.early[i], func(m wire.Ceremony) bool { return m.Type() == wire.TypeFunded })
 }
+
+// Sell tells the target to move amount sat to client buyer, by a sale or by an
+// update, and plays until nobody has anything to say.
+func (s *ClientsScript) Sell(buyer int, amount uint64, update bool) {
+	stocker, ok := s.play.Node.(Stocker)
+	if !ok {
+		s.play.Unsupported("the target cannot be told to sell from a stock")
+	}
+	if err := stocker.Sell(s.play.ctx, [32]byte(s.attempt(buyer)), uint16(buyer), amount, update); err != nil {
+		s.play.controlFailed("the target sells from a stock", oneLine(err.Error()))
+	}
+	s.pump()
+}
+
+// pump lets every client take what it was sent until nothing more comes.
+func (s *ClientsScript) pump() {
+	for moved := true; moved; {
+		moved = false
+		for i := range s.Peers {
+			s.settle(i)
+			for len(s.early[i]) > 0 {
+				m := s.next(i)
+				moved = true
+				s.Got[i] = append(s.Got[i], m)
+				s.answer(i, s.machines[i].Receive(scriptNow, m))
+			}
+		}
+	}
+}
+
+// Channels counts the channels that client i has in its factory.
+func (s *ClientsScript) Channels(i int) int {
+	for _, m := range s.Got[i] {
+		if m.Type() != wire.TypeFunded {
+			continue
+		}
+		if held := s.machines[i].Held(m.ID()); held != nil {
+			return len(held.Tree().Channels(held.Client()))
+		}
+	}
+	return 0
+}
+
+// Capacity is what client i's channels add up to, in sat.
+func (s *ClientsScript) Capacity(i int) uint64 {
+	for _, m := range s.Got[i] {
+		if m.Type() != wire.TypeFunded {
+			continue
+		}
+		if held := s.machines[i].Held(m.ID()); held != nil {
+			return uint64(held.Tree().Capacities(held.Client()))
+		}
+	}
+	return 0
+}
+
+// Heard reports whether client i was sent a message of a type and phase.
+func (s *ClientsScript) Heard(i int, t wire.CeremonyType, phase uint8) bool {
+	return slices.ContainsFunc(s.Got[i], func(m wire.Ceremony) bool {
+		switch m := m.(type) {
+		case *wire.AggregateNonces:
+			return t == wire.TypeAggregate && m.Phase == phase
+		case *wire.Signatures:
+			return t == wire.TypeSignatures && m.Phase == phase
+		default:
+			return m.Type() == t
+		}
+	})
+}

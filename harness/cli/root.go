@@ -64,7 +64,9 @@ Exit codes of every command:
   4  the target cannot be reached
 
 Every error is one line on the error output.`,
-		Example: `  superscalar conform
+		Example: `  superscalar demo
+  superscalar plan --clients 128
+  superscalar conform
   superscalar conform --target NODEID@127.0.0.1:9735 --role lsp
   superscalar spec --id PCF-012
   superscalar node lsp --datadir /tmp/lsp`,
@@ -76,6 +78,8 @@ Every error is one line on the error output.`,
 		newDecodeCommand(e),
 		newReportCommand(e),
 		newDriverCommand(e),
+		newPlanCommand(e),
+		newDemoCommand(e),
 		newNodeCommand(e),
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true

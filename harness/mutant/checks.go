@@ -54,6 +54,8 @@ func checks() []Mutant {
 		off(rule.SIGN008, "hands out signatures without looking at them", "was not dropped"),
 		off(rule.TREE011, "takes any kind of leaf", "did not refuse it"),
 		off(rule.TREE014, "takes leaves with too many clients", "did not refuse it"),
+		off(rule.CER041, "ignores changes of factories it does not have", "did not refuse it"),
+		off(rule.PS014, "lets everybody sign a sale at once", "is not asked before"),
 		off(rule.SIGN006, "takes a nonce twice", "was not dropped"),
 		off(rule.TREE001, "does not look at the bounds of parameters", "did not refuse it"),
 		off(rule.TREE002, "does not compare step with confirm_blocks", "did not refuse it"),

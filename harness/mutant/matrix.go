@@ -99,7 +99,7 @@ func runOne(ctx context.Context, m Mutant, cases []harness.Case, files []vectors
 	out := Result{Mutant: m, Excuse: excuses[m.ID]}
 	q, _ := rule.Embedded().Lookup(m.Rule)
 	if q.Check == rule.ByVector {
-		for _, miss := range gen.Verify(files, m.Rules) {
+		for _, miss := range gen.Verify(gen.Naming(files, m.Rule), m.Rules) {
 			if miss.Rule == m.Rule {
 				out.Killers = append(out.Killers, "vector "+miss.Vector)
 			}

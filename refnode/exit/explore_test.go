@@ -1,6 +1,8 @@
 package exit_test
 
 import (
+	"fmt"
+
 	"superscalar/refnode/factory"
 )
 
@@ -83,7 +85,7 @@ func (m *model) checkExit() {
 		return standing >= m.tree.Capacities(m.victim)
 	}
 	m.run(m.ewt, true, out, func(at moment) {
-		m.t.Fatalf("%s: not out %d blocks after it started:\n%s", m.name, m.ewt, m.describe(at.p))
+		m.fail(fmt.Sprintf("not out %d blocks after it started:\n%s", m.ewt, m.describe(at.p)))
 	})
 }
 
@@ -96,14 +98,14 @@ func (m *model) checkCover(floor factory.Sat) {
 			return false
 		}
 		if plan.Paid < floor {
-			m.t.Fatalf("%s: it was paid %d sat, its floor is %d:\n%s", m.name, plan.Paid, floor, m.describe(at.p))
+			m.fail(fmt.Sprintf("it was paid %d sat, its floor is %d:\n%s", plan.Paid, floor, m.describe(at.p)))
 		}
 
 		return true
 	}
 	limit := m.confirm * (3*len(m.tree.Nodes()) + 10)
 	m.run(limit, false, settled, func(at moment) {
-		m.t.Fatalf("%s: not settled %d blocks after T:\n%s", m.name, limit, m.describe(at.p))
+		m.fail(fmt.Sprintf("not settled %d blocks after T:\n%s", limit, m.describe(at.p)))
 	})
 }
 

@@ -2,6 +2,7 @@ package exit_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
+	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/ledger"
 	"superscalar/wire"
@@ -33,13 +35,22 @@ func (purse) Broadcast(*btcwire.MsgTx) error                                    
 // history is what happened to a factory before the adversary strikes: a letter
 // for each change. u and U are updates in favour of client 0 and of the last
 // one, s and S sales to them, f an update and x a sale that failed after
-// everybody had signed.
+// everybody had signed. B and b are a large U and a large s: after B a share of
+// the stock is worth less than what is sold of it.
 type history struct {
 	clients int
 	shape   string
 	changes string
 	params  func(*factory.Params)
 }
+
+// amounts are what moves from the stock, in sat.
+var amounts = map[rune]factory.Sat{
+	'u': 10_000, 'U': 10_000, 'B': 100_000, 's': 10_000, 'S': 10_000, 'b': 18_000, 'f': 10_000, 'x': 10_000,
+}
+
+// stockShare is what there is in stock for each client of a group, in sat.
+const stockShare = 60_000
 
 func (h history) String() string {
 	return fmt.Sprintf("%d clients, %s, changes %q", h.clients, h.shape, h.changes)
@@ -61,20 +72,20 @@ func (h history) past(t *testing.T) (*world, []*factory.Tx, map[btcwire.OutPoint
 	if h.params != nil {
 		h.params(&p)
 	}
-	w.create(s, p, 100_000, 30_000)
+	w.create(s, p, 100_000, stockShare)
 	var lost []*factory.Tx
 	stocks := map[btcwire.OutPoint]bool{}
 	last := factory.ClientIndex(h.clients - 1)
 	for _, c := range h.changes {
 		switch c {
 		case 'u':
-			w.update(0, 10_000)
-		case 'U':
-			w.update(last, 10_000)
-		case 's':
-			w.sell(0, 10_000)
+			w.update(0, amounts[c])
+		case 'U', 'B':
+			w.update(last, amounts[c])
+		case 's', 'b':
+			w.sell(0, amounts[c])
 		case 'S':
-			w.sell(last, 10_000)
+			w.sell(last, amounts[c])
 		case 'f':
 			w.cutOff(0, func() (wire.CeremonyID, []ceremony.Out, error) {
 				return w.lsp.Update(w.now, ceremony.Purchase{Factory: w.id, Buyer: 0, Amount: 10_000})
@@ -84,7 +95,7 @@ func (h history) past(t *testing.T) (*world, []*factory.Tx, map[btcwire.OutPoint
 		}
 	}
 
-	return w, append(w.everything(stocks), lost...), stocks
+	return w, append(everything(w.factory().Tree(), stocks), lost...), stocks
 }
 
 // lostSale makes a sale to client 0 fail and returns its transactions, which
@@ -122,8 +133,7 @@ func (w *world) lostSale(stocks map[btcwire.OutPoint]bool) []*factory.Tx {
 
 // everything lists each transaction that some participant signed, and notes
 // the stock outputs.
-func (w *world) everything(stocks map[btcwire.OutPoint]bool) []*factory.Tx {
-	tree := w.factory().Tree()
+func everything(tree *factory.Tree, stocks map[btcwire.OutPoint]bool) []*factory.Tx {
 	var all []*factory.Tx
 	node := func(n *factory.Node, sales [][]*factory.Sale) {
 		all = append(append(all, n.Tx, n.Distribution), n.Nested...)
@@ -239,16 +249,12 @@ func (m *model) describe(p place) string {
 
 // histories lists every order of at most two updates, two sales, a failed
 // update and a failed sale that the ceremonies allow.
-func histories(sells bool, clients, most int) []string {
+func histories(shape, letters string, clients, most int) []string {
 	all := []string{""}
-	letters := "uUf"
-	if sells {
-		letters = "uUfsSx"
-	}
 	for i := 0; i < len(all); i++ {
 		for _, c := range letters {
 			h := all[i] + string(c)
-			if len(h) <= most && allowed(h, clients) {
+			if len(h) <= most && allowed(h, shape, clients) {
 				all = append(all, h)
 			}
 		}
@@ -257,28 +263,48 @@ func histories(sells bool, clients, most int) []string {
 	return all
 }
 
-// allowed keeps to the numbers, and to what can be signed: after a failed
-// attempt the leaf has to be replaced before another sale.
-func allowed(h string, clients int) bool {
-	count := func(set string) (n int) {
-		for _, c := range h {
-			n += strings.Count(set, string(c))
-		}
-
-		return n
+// lettersOf are the changes that a shape can have.
+func lettersOf(shape string) string {
+	if strings.Contains(shape, "dw") {
+		return "uUf"
 	}
+
+	return "uUfsSx"
+}
+
+// allowed keeps to the numbers, and to what can be signed: after a failed
+// attempt the leaf has to be replaced before another sale; a stock has two.
+func allowed(h, shape string, clients int) bool {
 	if clients == 1 && strings.ContainsAny(h, "US") {
 		return false // they are u and s
 	}
-	if i := strings.IndexAny(h, "xf"); i >= 0 {
-		after := h[i+1:]
-		update := strings.IndexAny(after, "uU")
-		if sale := strings.IndexAny(after, "sSx"); sale >= 0 && (update < 0 || sale < update) {
+	settles := "uB"
+	if strings.HasPrefix(shape, "kickoff 1 / dw") || strings.HasPrefix(shape, "kickoff 1 / ps") {
+		settles = "uUB" // one leaf
+	}
+	count := map[rune]int{}
+	sales, open := 0, false
+	stock := stockShare * factory.Sat(min(clients, 2)) // of the smallest group
+	for _, c := range h {
+		count[c]++
+		if stock < amounts[c] {
 			return false
 		}
+		if c != 'f' && c != 'x' {
+			stock -= amounts[c]
+		}
+		switch {
+		case strings.ContainsRune(settles, c):
+			sales, open = 0, false
+		case strings.ContainsRune("sSbx", c):
+			if sales++; open || sales > 2 {
+				return false
+			}
+		}
+		open = open || c == 'f' || c == 'x'
 	}
 
-	return count("uU") <= 2 && count("sS") <= 2 && count("f") <= 1 && count("x") <= 1
+	return count['u']+count['U'] <= 2 && count['B'] <= 1 && count['s']+count['S']+count['b'] <= 2 && count['f'] <= 1 && count['x'] <= 1
 }
 
 // explored sums up what was checked.
@@ -296,23 +322,63 @@ func (e *explored) add(t *testing.T, h history) {
 	checkPoison(w)
 	e.histories++
 	for c := range factory.ClientIndex(h.clients) {
-		for _, coins := range []bool{true, false} {
-			m := newModel(w, fmt.Sprintf("%s: client %d, coins %v", h, c, coins), c, coins, all)
-			m.settle(stocks, int(w.factory().Params.StockCSV))
-			if coins {
-				m.checkExit()
-			} else {
-				cover, err := m.tree.Cover(c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				m.checkCover(cover)
+		recorded := map[[32]byte]bool{}
+		for _, entry := range w.stores[w.name(int(c), h.clients)].signed {
+			recorded[entry.Sighash] = true
+		}
+		signed := func(tx *factory.Tx) bool { return recorded[tx.Sighash] }
+		e.check(t, h, w.held(int(c)), c, all, stocks, signed)
+	}
+}
+
+// check explores everything that can happen to a victim, with coins and
+// without.
+func (e *explored) check(t *testing.T, h history, holder exit.Holder, c factory.ClientIndex, all []*factory.Tx,
+	stocks map[btcwire.OutPoint]bool, signed func(*factory.Tx) bool,
+) {
+	t.Helper()
+	for _, coins := range []bool{true, false} {
+		m := newModel(t, fmt.Sprintf("%s: client %d, coins %v", h, c, coins), holder, c, coins, all, stocks, signed)
+		if coins {
+			m.checkExit()
+		} else {
+			m.checkCover(h.floor(t, m))
+		}
+		e.victims++
+		e.states += m.states
+		e.schedules += m.schedules
+	}
+}
+
+// floor is what the victim is sure of without a coin: its cover. One case is
+// worse: when a sale failed after everybody had signed and the leaf was then
+// replaced, the LSP can spend the old stock by that sale, whose outputs nobody
+// poisons. Of the old leaf the victim is sure of its channel alone.
+func (h history) floor(t *testing.T, m *model) factory.Sat {
+	t.Helper()
+	floor, err := m.tree.Cover(m.victim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexByte(h.changes, 'x'); i < 0 || !strings.ContainsAny(h.changes[i:], "uUB") {
+		return floor
+	}
+	for _, f := range m.tree.Former() {
+		for _, c := range f.Node.Channels {
+			if c.Client == m.victim {
+				floor = min(floor, c.Value)
 			}
-			e.victims++
-			e.states += m.states
-			e.schedules += m.schedules
 		}
 	}
+
+	return floor
+}
+
+func (e *explored) plus(other explored) {
+	e.histories += other.histories
+	e.victims += other.victims
+	e.states += other.states
+	e.schedules += other.schedules
 }
 
 func (e *explored) String() string {
@@ -323,7 +389,9 @@ func (e *explored) String() string {
 // with a coin for each bump a client has its channels on the chain within the
 // early warning time of starting; without one it is paid at least its cover.
 func TestEverySchedule(t *testing.T) {
-	twoLayers := func(p *factory.Params) { p.States = 2 }
+	twoLayers := func(p *factory.Params) { p.States = 3 }
+	slow := func(p *factory.Params) { p.Step, p.ConfirmBlocks, p.StockCSV, p.OmissionDelay = 4, 2, 8, 4 }
+	var total explored
 	for _, tt := range []struct {
 		name    string
 		shape   string
@@ -332,21 +400,55 @@ func TestEverySchedule(t *testing.T) {
 		params  func(*factory.Params)
 	}{
 		{"dw", "kickoff 1 / dw 5", []int{1, 2, 3, 4, 5}, 3, nil},
-		{"ps", "kickoff 1 / ps 2", []int{1, 2, 3, 4}, 3, nil},
+		{"ps", "kickoff 1 / ps 2", []int{1, 2}, 4, nil},
+		{"ps, two groups", "kickoff 1 / ps 2", []int{3, 4}, 2, nil},
 		{"ps, a group of three", "kickoff 1 / ps 3", []int{3, 5}, 2, nil},
 		{"static", "static 2 / kickoff 1 / ps 2", []int{2, 5}, 2, nil},
 		{"wide kickoff", "kickoff 2 / ps 2", []int{3, 5}, 2, nil},
 		{"two layers, dw", "kickoff 1 / state 2 / kickoff 1 / dw 3", []int{2, 3, 5}, 3, twoLayers},
-		{"two layers, ps", "kickoff 1 / state 2 / kickoff 1 / ps 2", []int{2, 3, 5}, 2, twoLayers},
+		{"two layers, ps", "kickoff 1 / state 2 / kickoff 1 / ps 2", []int{2, 3}, 3, twoLayers},
+		{"large amounts, dw", "kickoff 1 / dw 2", []int{2}, 3, nil},
+		{"large amounts, ps", "kickoff 1 / ps 2", []int{2}, 3, nil},
+		{"slow blocks, dw", "kickoff 1 / dw 3", []int{1, 3}, 2, slow},
+		{"slow blocks, ps", "kickoff 1 / ps 2", []int{1, 2}, 2, slow},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var sum explored
+			letters := lettersOf(tt.shape)
+			if strings.HasPrefix(tt.name, "large") {
+				letters = strings.NewReplacer("U", "B", "S", "b").Replace(letters)
+			}
 			for _, n := range tt.clients {
-				for _, changes := range histories(!strings.Contains(tt.shape, "dw"), n, tt.most) {
+				for _, changes := range histories(tt.shape, letters, n, tt.most) {
 					sum.add(t, history{clients: n, shape: tt.shape, changes: changes, params: tt.params})
 				}
 			}
 			t.Log(&sum)
+			total.plus(sum)
 		})
 	}
+	t.Logf("in all: %s", &total)
+}
+
+// TestEveryScheduleLarger takes histories of larger factories by chance, and
+// for each every schedule.
+func TestEveryScheduleLarger(t *testing.T) {
+	var sum explored
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		shapes := []string{
+			"static 3 / kickoff 1 / ps 2", "kickoff 1 / state 3 / kickoff 2 / ps 2", "kickoff 1 / state 4 / kickoff 1 / dw 4", "kickoff 1 / ps 3",
+		}
+		h := history{clients: 6 + r.IntN(4), shape: shapes[seed%4], params: func(p *factory.Params) { p.States = 3 }}
+		letters := lettersOf(h.shape)
+		for range 20 {
+			next := h.changes + string(letters[r.IntN(len(letters))])
+			if allowed(next, h.shape, h.clients) && strings.Count(next, "u")+strings.Count(next, "U")+strings.Count(next, "f") <= 2 {
+				h.changes = next
+			}
+		}
+		sum.add(t, h)
+		t.Log(h)
+	}
+	t.Log(&sum)
 }

@@ -1,6 +1,10 @@
 package factory
 
-import "slices"
+import (
+	"slices"
+
+	"superscalar/wire/rule"
+)
 
 // oldLeaf is a leaf that was replaced and whose poison is not signed yet.
 type oldLeaf struct {
@@ -52,7 +56,7 @@ func (t *Tree) oldLeaf(leaf *Node) *oldLeaf {
 func (t *Tree) Poisons(node NodeID) ([]*Tx, error) {
 	b := t.builder()
 	var all []*Tx
-	for _, old := range t.replaced {
+	for _, old := range t.duePoison() {
 		if !t.f.layout.Range(node).Covers(old.leaf.Clients) {
 			continue
 		}
@@ -74,6 +78,23 @@ func (t *Tree) Poisons(node NodeID) ([]*Tx, error) {
 	}
 
 	return all, nil
+}
+
+// duePoison are the leaves that were replaced; a mutant that does not keep
+// POI-002 takes those that stand as well.
+func (t *Tree) duePoison() []*oldLeaf {
+	due := t.replaced
+	if t.f.rules.On(rule.POI002) {
+		return due
+	}
+	due = slices.Clone(due)
+	for _, n := range inOrder(t.nodes) {
+		if t.f.layout.IsLeaf(n.ID) {
+			due = append(due, t.oldLeaf(n))
+		}
+	}
+
+	return due
 }
 
 // outputs lists what a replaced leaf and its sales pay.

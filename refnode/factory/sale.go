@@ -177,7 +177,12 @@ func (b *builder) omission(s *Sale) (err error) {
 		sequence = finalSequence
 	}
 
-	return s.Omission.finish(s.Stock.Outpoint, sequence, 0, outputs, b.rules())
+	outpoint := s.Stock.Outpoint
+	if !b.rules().On(rule.PS020) {
+		outpoint.Index++ // a mutant takes another output
+	}
+
+	return s.Omission.finish(outpoint, sequence, 0, outputs, b.rules())
 }
 
 // Sold returns the tree after a sale that is complete and stored. It refuses a

@@ -67,7 +67,9 @@ func (c *conn) serve() {
 			c.log(err)
 			return
 		}
-		c.do(func(m *peer.Machine) []peer.Action { return m.Receive(raw) })
+		// What plugins said before this message came goes out before its
+		// answer: a peer that pings knows then that it has heard everything.
+		c.do(func(m *peer.Machine) []peer.Action { return append(m.Flush(), m.Receive(raw)...) })
 	}
 	c.linger()
 }

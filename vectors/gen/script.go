@@ -3,6 +3,7 @@ package gen
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,8 +65,32 @@ func scripts() (vectors.File, error) {
 	return f, nil
 }
 
-// scriptFactory is a factory of one leaf over the keys of a vector.
+// scriptFactory is a factory of one leaf over the keys of a vector. A wrong
+// script has the same keys as the right one.
 func (r runner) scriptFactory(v *vectors.Script) (*factory.Factory, error) {
+	if r.cache == nil {
+		return r.newScriptFactory(v)
+	}
+	b, err := json.Marshal([]any{v.LSPKey, v.Keys, v.StockCSV, v.PayoutKey})
+	if err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256(b)
+	r.cache.mu.Lock()
+	f, ok := r.cache.factories[key]
+	r.cache.mu.Unlock()
+	if ok {
+		return f, nil
+	}
+	if f, err = r.newScriptFactory(v); err == nil {
+		r.cache.mu.Lock()
+		r.cache.factories[key] = f
+		r.cache.mu.Unlock()
+	}
+	return f, err
+}
+
+func (r runner) newScriptFactory(v *vectors.Script) (*factory.Factory, error) {
 	n := max(len(v.Keys), 1)
 	t := termsOf(n, 1, fmt.Sprintf("kickoff 1 / dw %d", n))
 	t.Chain = "other"

@@ -204,6 +204,12 @@ func channelOf(a, b vectors.Hex) (factory.Channel, error) {
 type treeCache struct {
 	mu    sync.Mutex
 	trees map[[32]byte]*factory.Tree
+	// factories are those of scripts; they never change either.
+	factories map[[32]byte]*factory.Factory
+}
+
+func newTreeCache() *treeCache {
+	return &treeCache{trees: map[[32]byte]*factory.Tree{}, factories: map[[32]byte]*factory.Factory{}}
 }
 
 // build makes the tree of a vector's terms, for the LSP or for the client named.

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"superscalar/refnode/factory"
 	"superscalar/vectors"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -27,7 +26,7 @@ type Mismatch struct {
 // Mismatch per rule it names, so that a mutant without rule X is caught when
 // some Mismatch has Rule X.
 func Verify(files []vectors.File, rules rule.Set) []Mismatch {
-	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: &treeCache{trees: map[[32]byte]*factory.Tree{}}}
+	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache()}
 	var all []vectors.Vector
 	for _, f := range files {
 		all = append(all, f.Vectors...)

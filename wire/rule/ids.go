@@ -211,6 +211,7 @@ const (
 	POI006    ID = "POI-006"
 	POI007    ID = "POI-007"
 	POI008    ID = "POI-008"
+	POI009    ID = "POI-009"
 	PS001     ID = "PS-001"
 	PS002     ID = "PS-002"
 	PS003     ID = "PS-003"
