@@ -9,8 +9,10 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // sprout is a factory after some changes, made without signatures: trees are
@@ -25,7 +27,10 @@ type sprout struct {
 // Tree and Complete make it a holder that has every signature but those.
 func (s sprout) Tree() *factory.Tree { return s.tree }
 
-var errHalf = errors.New("signatures are missing")
+var (
+	errHalf    = errors.New("signatures are missing")
+	errNoState = errors.New("no state is left")
+)
 
 func (s sprout) Complete(tx *factory.Tx) (*btcwire.MsgTx, error) {
 	if s.half[tx.Txid] {
@@ -93,7 +98,7 @@ func (s sprout) update(next *sprout, c rune, buyer factory.ClientIndex) error {
 	layout := s.tree.Factory().Layout()
 	node, ok := s.tree.Lowest([]factory.ClientIndex{buyer})
 	if !ok {
-		return errors.New("no state is left")
+		return errNoState
 	}
 	remaining, _ := s.tree.NextRemaining(node)
 	r := layout.Range(node)
@@ -143,18 +148,26 @@ func TestEveryHistory(t *testing.T) {
 	for _, tt := range []struct {
 		name, shape, letters string
 		clients, most        int
+		states               uint8 // 4 when 0
 	}{
-		{"one client, dw", "kickoff 1 / dw 1", "uf", 1, 3},
-		{"one client, ps", "kickoff 1 / ps 1", "ufsx", 1, 6},
-		{"two clients, dw", "kickoff 1 / dw 2", "uUBf", 2, 4},
-		{"two clients, ps", "kickoff 1 / ps 2", "uUfsSx", 2, 6},
-		{"two clients, ps, large amounts", "kickoff 1 / ps 2", "uBfsbx", 2, 5},
-		{"three clients, one group", "kickoff 1 / ps 3", "uUfsSx", 3, 4},
-		{"five clients, dw", "kickoff 1 / dw 5", "uUf", 5, 3},
-		{"five clients, ps", "kickoff 1 / ps 3", "uUfsSx", 5, 4},
+		{"one client, dw", "kickoff 1 / dw 1", "uf", 1, 3, 0},
+		{"one client, ps", "kickoff 1 / ps 1", "ufsx", 1, 6, 0},
+		{"two clients, dw", "kickoff 1 / dw 2", "uUBf", 2, 4, 0},
+		{"two clients, ps", "kickoff 1 / ps 2", "uUfsSx", 2, 6, 0},
+		{"two clients, ps, large amounts", "kickoff 1 / ps 2", "uBfsbx", 2, 5, 0},
+		{"three clients, one group", "kickoff 1 / ps 3", "uUfsSx", 3, 4, 0},
+		{"five clients, dw", "kickoff 1 / dw 5", "uUf", 5, 3, 0},
+		{"five clients, ps", "kickoff 1 / ps 3", "uUfsSx", 5, 4, 0},
+		{"two layers, dw", "kickoff 1 / state 2 / kickoff 1 / dw 2", "uUf", 4, 3, 2},
+		{"two layers, ps", "kickoff 1 / state 2 / kickoff 1 / ps 2", "uUfsSx", 4, 4, 3},
+		{"wide kickoff", "kickoff 2 / ps 2", "uUfsSx", 4, 4, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			first, _, _ := history{clients: tt.clients, shape: tt.shape}.past(t)
+			first, _, _ := history{clients: tt.clients, shape: tt.shape, params: func(p *factory.Params) {
+				if tt.states > 0 {
+					p.States = tt.states
+				}
+			}}.past(t)
 			list := []sprout{{tree: first.factory().Tree()}}
 			var sum explored
 			for i := 0; i < len(list); i++ {
@@ -166,7 +179,9 @@ func TestEveryHistory(t *testing.T) {
 						continue
 					}
 					grown, err := s.grow(c)
-					if err != nil {
+					if errors.Is(err, errNoState) {
+						continue
+					} else if err != nil {
 						t.Fatalf("%q: %v", next, err)
 					}
 					list = append(list, grown)
@@ -196,5 +211,55 @@ func (e *explored) sprout(t *testing.T, h history, s sprout) {
 	}
 	if t.Failed() {
 		t.Log(fmt.Sprint(h))
+	}
+}
+
+// TestModelFindsFaults switches rules of the machine off, and the exploration
+// has to notice.
+func TestModelFindsFaults(t *testing.T) {
+	for _, tt := range []struct {
+		id      rule.ID
+		shape   string
+		changes string
+		coins   bool
+		victim  factory.ClientIndex
+	}{
+		{rule.DELAY009, "kickoff 1 / dw 2", "u", true, 0},
+		{rule.POI007, "kickoff 1 / ps 2", "u", false, 1},
+		{rule.DIST009, "kickoff 1 / dw 2", "", false, 0},
+		{rule.PS025, "kickoff 1 / ps 2", "Bb", false, 0},
+	} {
+		t.Run(string(tt.id), func(t *testing.T) {
+			first, _, _ := history{clients: 2, shape: tt.shape}.past(t)
+			s := sprout{tree: first.factory().Tree()}
+			for _, c := range tt.changes {
+				var err error
+				if s, err = s.grow(c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stocks := map[btcwire.OutPoint]bool{}
+			all := everything(s.tree, stocks)
+			for _, off := range []bool{false, true} {
+				m := newModel(t, string(tt.id), s, tt.victim, tt.coins, all, stocks, func(*factory.Tx) bool { return true })
+				if off {
+					m.machine = exit.New(held{s, map[*factory.Tx]*btcwire.MsgTx{}}, exit.Client(tt.victim), rule.Without(tt.id))
+				}
+				var faults []string
+				m.fail = func(text string) { faults = append(faults, text) }
+				if tt.coins {
+					m.checkExit()
+				} else {
+					floor, err := s.tree.Cover(tt.victim)
+					if err != nil {
+						t.Fatal(err)
+					}
+					m.checkCover(floor)
+				}
+				if off != (len(faults) > 0) {
+					t.Errorf("rule off %v: %d faults found", off, len(faults))
+				}
+			}
+		})
 	}
 }

@@ -304,7 +304,7 @@ func allowed(h, shape string, clients int) bool {
 		open = open || c == 'f' || c == 'x'
 	}
 
-	return count['u']+count['U'] <= 2 && count['B'] <= 1 && count['s']+count['S']+count['b'] <= 2 && count['f'] <= 1 && count['x'] <= 1
+	return count['u']+count['U'] <= 2 && count['B'] <= 1 && count['u']+count['U']+count['B']+count['f'] <= 3 && count['s']+count['S']+count['b'] <= 2 && count['f'] <= 1 && count['x'] <= 1
 }
 
 // explored sums up what was checked.
@@ -400,7 +400,7 @@ func TestEverySchedule(t *testing.T) {
 		params  func(*factory.Params)
 	}{
 		{"dw", "kickoff 1 / dw 5", []int{1, 2, 3, 4, 5}, 3, nil},
-		{"ps", "kickoff 1 / ps 2", []int{1, 2}, 4, nil},
+		{"ps", "kickoff 1 / ps 2", []int{1, 2}, 3, nil},
 		{"ps, two groups", "kickoff 1 / ps 2", []int{3, 4}, 2, nil},
 		{"ps, a group of three", "kickoff 1 / ps 3", []int{3, 5}, 2, nil},
 		{"static", "static 2 / kickoff 1 / ps 2", []int{2, 5}, 2, nil},
