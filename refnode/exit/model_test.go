@@ -193,7 +193,7 @@ func (v chainOf) Confirmed(chainhash.Hash) (factory.Height, bool) { return 1, tr
 func (v chainOf) Spend(o btcwire.OutPoint) (exit.Spend, bool) {
 	at, ok := v.m.outpoint[o]
 	if !ok {
-		return exit.Spend{}, false
+		return exit.Spend{Confirmed: true}, true // not the victim's: gone, one way or another
 	}
 	i := v.m.spender(v.ages, at)
 	if i < 0 {

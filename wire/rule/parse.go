@@ -132,13 +132,14 @@ func Constants(r Registry) []byte {
 	var b bytes.Buffer
 	b.WriteString("// Code generated from SPEC.md by `superscalar spec --write`; DO NOT EDIT.\n\npackage rule\n\n")
 	b.WriteString("// The ids of the requirements; registry.json holds their text.\nconst (\n")
-	ids := make([]string, 0, len(r.Requirements))
+	ids, width := make([]string, 0, len(r.Requirements)), 0
 	for _, q := range r.Requirements {
 		ids = append(ids, string(q.ID))
+		width = max(width, len(q.ID)-1)
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		fmt.Fprintf(&b, "\t%s ID = %q\n", strings.ReplaceAll(id, "-", ""), id)
+		fmt.Fprintf(&b, "\t%-*s ID = %q\n", width, strings.ReplaceAll(id, "-", ""), id)
 	}
 	b.WriteString(")\n")
 	return b.Bytes()
