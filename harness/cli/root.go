@@ -78,7 +78,7 @@ Every error is one line on the error output.`,
 		newDecodeCommand(e),
 		newReportCommand(e),
 		newDriverCommand(e),
-		newPlanCommand(e),
+		newPlanCommand(e), newBenchCommand(e),
 		newDemoCommand(e),
 		newNodeCommand(e),
 	)

@@ -7,33 +7,20 @@ package lab
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/btcsuite/btcd/btcec/v2"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/chain"
 	"superscalar/refnode/chain/embedded"
-	"superscalar/refnode/client"
-	"superscalar/refnode/datadir"
 	"superscalar/refnode/factory"
-	"superscalar/refnode/lsp"
 	"superscalar/refnode/node"
-	"superscalar/refnode/plugin"
-	"superscalar/refnode/role"
-	"superscalar/refnode/store"
-	"superscalar/refnode/transport"
-	"superscalar/refnode/wallet"
 	"superscalar/wire"
 )
 
@@ -71,21 +58,6 @@ type Lab struct {
 	dir    string
 	remove bool
 }
-
-// Party is a node with everything it keeps.
-type Party struct {
-	Name   string
-	Node   *node.Node
-	Store  *store.Store
-	Wallet *wallet.Wallet
-	LSP    *lsp.LSP       // of the LSP
-	Client *client.Client // of a client
-
-	dir *datadir.Dir
-}
-
-// ID is the party's node id.
-func (p *Party) ID() ceremony.Peer { return ceremony.Peer(p.Node.Address().ID) }
 
 // New builds the world and connects every client to the LSP.
 func New(ctx context.Context, o Options) (_ *Lab, err error) {
@@ -154,70 +126,14 @@ func (l *Lab) connect(ctx context.Context) error {
 }
 
 // start runs one party; index -1 is the LSP.
-func (l *Lab) start(o Options, name string, index int) (p *Party, err error) {
-	p = &Party{Name: name}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("%s: %w", name, err), p.close())
-		}
-	}()
-	seed := seedOf(o.Seed, name)
-	kind := node.Client
+func (l *Lab) start(o Options, name string, index int) (*Party, error) {
+	p := PartyOptions{Name: name, Role: node.Client, Dir: filepath.Join(l.dir, name), Seed: o.Seed, Chain: l.Chain, Deadline: o.Deadline, Report: o.Report}
 	if index < 0 {
-		kind = node.LSP
+		p.Role = node.LSP
+	} else if o.Heard != nil {
+		p.Heard = func(m wire.Ceremony) { o.Heard(index, m) }
 	}
-	path := filepath.Join(l.dir, name)
-	if p.dir, err = datadir.Open(path, string(kind), datadir.Options{Random: seeded(seed, "identity")}); err != nil {
-		return p, err
-	}
-	if p.Store, err = store.OpenWith(path, store.Options{Random: seeded(seed, "store")}); err != nil {
-		return p, err
-	}
-	if p.Wallet, err = wallet.New(wallet.Options{Keys: func(i uint32) (*btcec.PrivateKey, error) { return p.dir.DeriveKey("wallet", i) }}); err != nil {
-		return p, err
-	}
-	ceremonies, err := l.role(o, p, index, seed)
-	if err != nil {
-		return p, err
-	}
-	p.Node, err = node.Start(node.Config{
-		Role: kind, Key: p.dir.NodeKey(), Listen: "127.0.0.1:0", Rand: seeded(seed, "node"), Ceremonies: ceremonies,
-		Derive: func(label string) (*btcec.PrivateKey, error) {
-			sum := sha256.Sum256([]byte(label))
-			return p.dir.DeriveKey(fmt.Sprintf("node/%x", sum[:20]), 0)
-		},
-	})
-	if err != nil {
-		return p, err
-	}
-	wake := func(peer ceremony.Peer) { p.Node.Wake(transport.NodeID(peer)) }
-	if p.LSP != nil {
-		p.LSP.Attach(wake)
-	} else {
-		p.Client.Attach(wake)
-	}
-	return p, nil
-}
-
-// role makes the party's factory side.
-func (l *Lab) role(o Options, p *Party, index int, seed uint64) (plugin.Ceremonies, error) {
-	var err error
-	if index < 0 {
-		p.LSP, err = lsp.New(lsp.Config{
-			Bounds: factory.Other, Rand: seeded(seed, "lsp"), Derive: p.dir.DeriveKey, Store: p.Store, Chain: l.Chain,
-			Wallet:   &role.Purse{Wallet: p.Wallet, Chain: role.Chain{Backend: l.Chain}, Rate: wallet.SatPerVByte(5)},
-			Deadline: o.Deadline, Report: o.Report,
-		})
-		return p.LSP, err
-	}
-	cfg := client.Config{
-		Bounds: factory.Other, Rand: seeded(seed, "client"), Derive: p.dir.DeriveKey, Store: p.Store, Chain: l.Chain, Deadline: o.Deadline,
-	}
-	if o.Heard != nil {
-		cfg.Report = func(_ ceremony.Peer, m wire.Ceremony) { o.Heard(index, m) }
-	}
-	p.Client, err = client.New(cfg)
-	return p.Client, err
+	return StartParty(p)
 }
 
 // fill gives out coins and confirms them.
@@ -286,10 +202,10 @@ func (l *Lab) Dir(p *Party) string { return filepath.Join(l.dir, p.Name) }
 func (l *Lab) Close() error {
 	var errs []error
 	for _, c := range l.Clients {
-		errs = append(errs, c.close())
+		errs = append(errs, c.Close())
 	}
 	if l.LSP != nil {
-		errs = append(errs, l.LSP.close())
+		errs = append(errs, l.LSP.Close())
 	}
 	if l.Chain != nil {
 		errs = append(errs, l.Chain.Close())
@@ -298,48 +214,4 @@ func (l *Lab) Close() error {
 		errs = append(errs, os.RemoveAll(l.dir))
 	}
 	return errors.Join(errs...)
-}
-
-func (p *Party) close() error {
-	var errs []error
-	if p.Node != nil {
-		errs = append(errs, p.Node.Close())
-	}
-	if p.LSP != nil {
-		p.LSP.Close()
-	}
-	if p.Client != nil {
-		p.Client.Close()
-	}
-	if p.Store != nil {
-		errs = append(errs, p.Store.Close())
-	}
-	if p.dir != nil {
-		errs = append(errs, p.dir.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// seedOf gives each party a seed of its own.
-func seedOf(seed uint64, name string) uint64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "lab/%d/%s", seed, name))
-	return binary.BigEndian.Uint64(sum[:])
-}
-
-// seeded is a reproducible source of randomness for one use. It is locked:
-// several connections draw from it.
-func seeded(seed uint64, use string) io.Reader {
-	key := sha256.Sum256(fmt.Appendf(nil, "%d/%s", seed, use))
-	return &locked{r: rand.NewChaCha8(key)}
-}
-
-type locked struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-func (l *locked) Read(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.r.Read(p)
 }

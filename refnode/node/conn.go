@@ -67,6 +67,7 @@ func (c *conn) serve() {
 			c.log(err)
 			return
 		}
+		c.node.traffic.received(len(raw))
 		// What plugins said before this message came goes out before its
 		// answer: a peer that pings knows then that it has heard everything.
 		c.do(func(m *peer.Machine) []peer.Action { return append(m.Flush(), m.Receive(raw)...) })
@@ -121,6 +122,7 @@ func (c *conn) act(actions []peer.Action) {
 		switch a := a.(type) {
 		case peer.Send:
 			_ = c.tc.SetWriteDeadline(time.Now().Add(writeTimeout))
+			c.node.traffic.sent(len(a.Message))
 			if err := c.tc.WriteMessage(a.Message); err != nil {
 				c.log(err)
 				c.ended.Store(true)

@@ -75,6 +75,7 @@ type Node struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 	wg       sync.WaitGroup
+	traffic  traffic
 
 	mu    sync.Mutex
 	conns map[transport.NodeID]*conn
