@@ -21,12 +21,6 @@ func (b bill) addTo(st *step) {
 	st.Fee += b.fee
 }
 
-func (b *bill) add(other bill) {
-	b.transactions += other.transactions
-	b.vbytes += other.vbytes
-	b.fee += other.fee
-}
-
 // billOf looks a transaction up, its inputs too: the fee is what they leave.
 func (s *story) billOf(id chainhash.Hash) (bill, error) {
 	tx, found, err := s.lab.Chain.Transaction(s.ctx, id)

@@ -42,14 +42,18 @@ type Sale struct {
 }
 
 // Phase0 returns what the group co-signs before the sale: the distribution of
-// the change stock, if there is one, then the omission.
+// the change stock, if there is one.
 func (s *Sale) Phase0() []*Tx {
 	if s.Change == nil {
-		return []*Tx{s.Omission}
+		return nil
 	}
 
-	return []*Tx{s.Change.Distribution, s.Omission}
+	return []*Tx{s.Change.Distribution}
 }
+
+// Phase1 returns what the group co-signs then, both or neither: the omission,
+// which would give stock away if it were complete alone (PS-020), and the sale.
+func (s *Sale) Phase1() []*Tx { return []*Tx{s.Omission, s.Tx} }
 
 // Sales returns the sales of a group that were signed, oldest first.
 func (t *Tree) Sales(leaf NodeID, group uint8) []*Sale {

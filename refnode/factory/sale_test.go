@@ -22,7 +22,7 @@ func order(tree *factory.Tree, leaf factory.NodeID, group uint8, buyer factory.C
 func sell(t fataler, tree *factory.Tree, o factory.Order) *factory.Tree {
 	t.Helper()
 	s := must(tree.Sell(o))(t)
-	for _, tx := range append(s.Phase0(), s.Tx) {
+	for _, tx := range append(s.Phase0(), s.Phase1()...) {
 		checkTx(t, tree, tx)
 	}
 
@@ -54,7 +54,7 @@ func TestSaleChain(t *testing.T) {
 				t.Errorf("the omission of sale %d pays client %d %d sat, want %d", i, c, got, want)
 			}
 		}
-		for _, tx := range append(s.Phase0(), s.Tx, s.NewChannel.Distribution) {
+		for _, tx := range append(append(s.Phase0(), s.Phase1()...), s.NewChannel.Distribution) {
 			checkTx(t, tree, tx)
 			checkSigned(t, tx)
 		}
@@ -65,6 +65,7 @@ func TestSaleChain(t *testing.T) {
 		mine := must(own.Sell(s.Order))(t)
 		sameTx(t, s.Tx, mine.Tx)
 		sameSlots(t, s.Phase0(), mine.Phase0())
+		sameSlots(t, s.Phase1(), mine.Phase1())
 		tree, stock = must(tree.Sold(s))(t), s.Change
 	}
 	if stock != nil {

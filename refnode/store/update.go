@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"superscalar/refnode/ledger"
 )
@@ -75,7 +76,7 @@ func (s *Store) afterCommit() error {
 
 // ignoreClosed passes errors of a rollback, except that there is nothing to roll back.
 func ignoreClosed(err error) error {
-	if err == bolt.ErrTxClosed { //nolint:errorlint // bbolt returns it bare
+	if err == berrors.ErrTxClosed { //nolint:errorlint // bbolt returns it bare
 		return nil
 	}
 	return err
