@@ -3,7 +3,6 @@ package store
 import (
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"superscalar/refnode/ledger"
