@@ -154,7 +154,35 @@ func clientCases() []harness.Case {
 				}
 			}, rule.CER010, rule.DIST001),
 		one("fresh-keys", "A client uses a new factory key for each attempt.", freshKeys, rule.CER003),
-		one("changes", "A client takes part in a sale to it, a sale to another client, and an update with its poison.", clientChanges, rule.CER010),
+		one("changes", "A client takes part in a sale to it, a sale to another client, and an update with its poison.", clientChanges, rule.CER010, rule.POI001),
+		one("no-poison", "A client signs the poison of the leaf that an update replaced.", func(p *harness.Play) {
+			s := p.Connect().LSPScript(harness.FactoryPlan{})
+			s.Create()
+			s.MustComplete()
+			s.Update(0, 10_000)
+			last, _ := harness.Last[*wire.Stored](s)
+			p.Check(rule.POI001, last != nil && last.Phase == 2, gomega.BeTrue(), "the target stores the poison, phase 2 of the update")
+		}, rule.POI001),
+		one("kickoff-out/update", "A client refuses an update on a kickoff that is on the chain.", func(p *harness.Play) {
+			changeRefused(p, rule.DELAY006, func(s *harness.LSPScript) { p.Mine(1, s.Kickoff()) }, func(s *harness.LSPScript) { s.Update(0, 10_000) })
+		}, rule.DELAY006),
+		one("kickoff-out/sale", "A client refuses a sale on a leaf whose kickoff is on the chain.", func(p *harness.Play) {
+			changeRefused(p, rule.PS004, func(s *harness.LSPScript) { p.Mine(1, s.Kickoff()) }, func(s *harness.LSPScript) { s.Sell(1, 20_000) })
+		}, rule.PS004),
+		one("exit-height", "A client refuses a change once the factory is being left.", func(p *harness.Play) {
+			changeRefused(p, rule.DELAY007, func(*harness.LSPScript) { p.Mine(6) }, func(s *harness.LSPScript) { s.Update(0, 10_000) })
+		}, rule.DELAY007),
+		one("kickoff-out/poison", "A client does not sign poison when the kickoff has come out meanwhile.", func(p *harness.Play) {
+			s := shortLived(p)
+			s.Bend = func(m wire.Ceremony) []wire.Ceremony {
+				if x, ok := m.(*wire.AggregateNonces); ok && x.Phase == 2 {
+					p.Mine(1, s.Kickoff())
+				}
+				return []wire.Ceremony{m}
+			}
+			s.Update(0, 10_000)
+			s.Refused(rule.POI008, "an aggregate for poison after the kickoff came out", wire.ReasonChain)
+		}, rule.POI008),
 		one("unknown-factory", "A client refuses a change of a factory it does not have.", func(p *harness.Play) {
 			goodCreation(p)
 			c := p.Connect()
@@ -197,6 +225,30 @@ func refusedCreation(p *harness.Play, f clientFault) {
 		c.After()
 	}
 	goodCreation(p)
+}
+
+// shortLived creates a factory that is left five blocks after its creation.
+func shortLived(p *harness.Play) *harness.LSPScript {
+	s := p.Connect().LSPScript(harness.FactoryPlan{Params: func(f *factory.Params) { f.MaxFundingWait, f.Active, f.Dying = 2, 2, 2 }})
+	s.Create()
+	s.MustComplete()
+	p.Mine(1)
+	return s
+}
+
+// changeRefused makes something happen on the chain before a change.
+func changeRefused(p *harness.Play, id rule.ID, happens, change func(*harness.LSPScript)) {
+	control := shortLived(p)
+	change(control)
+	if stored, ok := harness.Last[*wire.Stored](control); !ok || stored.Phase == 0 {
+		p.Fail(id, "control: the change is not made when nothing forbids it", "ceremony_stored of every phase", "none of the last phase")
+	}
+	s := shortLived(p)
+	happens(s)
+	before := len(s.Got)
+	change(s)
+	s.Got = s.Got[before:]
+	s.Refused(id, "a change that the chain forbids", wire.ReasonChain)
 }
 
 // clientChanges runs every kind of change with the target.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
@@ -75,8 +74,8 @@ func (c *Peer) awaitCeremony() wire.Ceremony {
 	}
 }
 
-// Tip is the height of the chain that the suite shares with the target.
-func (p *Play) Tip() factory.Height {
+// Chain is the regtest chain that the suite shares with the target.
+func (p *Play) Chain() Regtest {
 	n, ok := p.Node.(Chained)
 	if !ok {
 		p.Unsupported("the target shares no chain with the suite")
@@ -85,16 +84,35 @@ func (p *Play) Tip() factory.Height {
 	if err != nil {
 		p.controlFailed("the suite's chain answers", err.Error())
 	}
-	tip, err := backend.Tip(p.ctx)
+	return backend
+}
+
+// Tip is the height of that chain.
+func (p *Play) Tip() factory.Height {
+	tip, err := p.Chain().Tip(p.ctx)
 	if err != nil {
 		p.controlFailed("the suite's chain answers", err.Error())
 	}
 	return factory.Height(tip.Height)
 }
 
+// Mine mines blocks on that chain.
+func (p *Play) Mine(blocks uint32, txs ...*btcwire.MsgTx) {
+	backend := p.Chain()
+	for _, tx := range txs {
+		if _, err := backend.MineWith(tx); err != nil {
+			p.controlFailed("the suite's transaction is mined", oneLine(err.Error()))
+		}
+	}
+	if _, err := backend.Mine(blocks); err != nil {
+		p.controlFailed("the suite's chain grows", oneLine(err.Error()))
+	}
+	p.event("mined %d blocks", int(blocks)+len(txs))
+}
+
 // party is a participant that the suite plays: the configuration of a machine
 // of package ceremony with keys and randomness of its own.
-func (p *Play) party(name string, rules rule.Set, tip factory.Height) ceremony.Config {
+func (p *Play) party(name string, rules rule.Set, tip func() (factory.Height, error)) ceremony.Config {
 	l, err := ledger.New(rule.Set{}, nil)
 	if err != nil {
 		panic(err) // an empty ledger has no contradiction
@@ -105,7 +123,7 @@ func (p *Play) party(name string, rules rule.Set, tip factory.Height) ceremony.C
 		Keys:  scriptKeys{derive(p.seed, "keys "+name)},
 		Store: &scriptStore{ledger: l},
 		Seen:  func(btcwire.OutPoint) (bool, error) { return false, nil },
-		Tip:   func() (factory.Height, error) { return tip, nil },
+		Tip:   tip,
 	}
 }
 
@@ -132,24 +150,23 @@ func (s *scriptStore) Sign(_ wire.CeremonyID, entries []ledger.Entry) error {
 }
 func (s *scriptStore) Put(wire.CeremonyID, string, []byte) error { return nil }
 
-// scriptPurse invents funding transactions: a client under test sees an
-// outpoint, and the chain is asked only once the factory is used.
-type scriptPurse struct {
-	play  *Play
-	count int
-}
+// scriptPurse funds from the chain that the suite shares with the target.
+type scriptPurse struct{ play *Play }
 
 func (s *scriptPurse) Fund(_ wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
-	s.count++
-	tx := btcwire.NewMsgTx(2)
-	from := btcwire.OutPoint{Hash: chainhash.Hash(derive(s.play.seed, fmt.Sprintf("coin %d", s.count)))}
-	tx.AddTxIn(btcwire.NewTxIn(&from, nil, nil))
-	tx.AddTxOut(&out)
-	return tx, 0, nil
+	tx, err := s.play.Chain().FundOutputs(&out)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, o := range tx.TxOut {
+		if o.Value == out.Value && string(o.PkScript) == string(out.PkScript) {
+			return tx, uint32(i), nil
+		}
+	}
+	return nil, 0, fmt.Errorf("%s does not pay the funding output", tx.TxHash())
 }
 
 func (s *scriptPurse) Sign(_ wire.CeremonyID, tx *btcwire.MsgTx) (*btcwire.MsgTx, error) {
-	tx.TxIn[0].Witness = btcwire.TxWitness{make([]byte, 64)}
 	return tx, nil
 }
 func (s *scriptPurse) Release(wire.CeremonyID)        {}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"superscalar/refnode/ceremony"
+	"superscalar/refnode/factory"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -35,7 +36,8 @@ type ClientsScript struct {
 func (p *Play) ClientsScript(plan FactoryPlan) *ClientsScript {
 	filled, _, _ := plan.filled()
 	s := &ClientsScript{play: p, plan: plan, joins: map[int]*wire.Join{}, early: map[int][]wire.Ceremony{}}
-	tip := p.Tip()
+	now := p.Tip()
+	tip := func() (factory.Height, error) { return now, nil }
 	for i := range filled.Clients {
 		s.Peers = append(s.Peers, p.Connect())
 		s.machines = append(s.machines, ceremony.NewClient(ceremony.ClientConfig{Config: p.party(fmt.Sprintf("client %d", i), plan.Rules, tip)}, ceremony.Peer{}, nil))

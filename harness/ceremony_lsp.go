@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	btcwire "github.com/btcsuite/btcd/wire"
+
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
@@ -89,7 +91,8 @@ func scriptPeer(i int) ceremony.Peer { return ceremony.Peer{2, 0xc1, byte(i)} }
 // LSPScript returns the script for a connection to a client under test.
 func (c *Peer) LSPScript(plan FactoryPlan) *LSPScript {
 	p := c.play
-	tip := p.Tip()
+	now := p.Tip()
+	tip := func() (factory.Height, error) { return now, nil } // where the suite stands when it begins
 	s := &LSPScript{play: p, peer: c}
 	s.lsp = ceremony.NewLSP(ceremony.LSPConfig{
 		Config: p.party(fmt.Sprintf("lsp %d", len(p.frames)), plan.Rules, tip), Funder: &scriptPurse{play: p},
@@ -265,4 +268,19 @@ func (s *LSPScript) received() string {
 		list += "; " + string(s.ended) + s.peer.how()
 	}
 	return list
+}
+
+// Kickoff is the transaction that starts the clock of the target's leaf,
+// complete.
+func (s *LSPScript) Kickoff() *btcwire.MsgTx {
+	f := s.lsp.Factory(s.Funded)
+	for _, n := range f.Tree().Nodes() {
+		if n.Kind != factory.Kickoff {
+			continue
+		}
+		tx, err := f.Complete(n.Tx)
+		s.must("kickoff", err)
+		return tx
+	}
+	panic("the suite's factory has no kickoff")
 }

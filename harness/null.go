@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"superscalar/harness/driver"
-	"superscalar/refnode/chain"
 	"superscalar/refnode/node"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
@@ -99,7 +98,7 @@ func (n *nullNode) Advance(time.Duration)                               {}
 func (n *nullNode) Buy(context.Context, transport.NodeID, uint64) error { return nil }
 
 // Chain implements Chained.
-func (n *nullNode) Chain() (chain.Interface, error) { return n.world.open() }
+func (n *nullNode) Chain() (Regtest, error) { return n.world.open() }
 
 // Found implements Founder, in word only.
 func (n *nullNode) Found(context.Context, FactoryOrder) error { return nil }

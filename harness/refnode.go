@@ -30,8 +30,7 @@ type RefnodeOptions struct {
 // refnode is the reference node in this process, a fresh one per case. The
 // suite talks to it over sockets only, but for its clock and its commands.
 type refnode struct {
-	opts  RefnodeOptions
-	world world
+	opts RefnodeOptions
 }
 
 // NewRefnode returns the reference node as a target.
@@ -40,16 +39,13 @@ func NewRefnode(opts RefnodeOptions) Target { return &refnode{opts: opts} }
 func (t *refnode) Kind() string  { return "refnode" }
 func (t *refnode) Tier() Tier    { return Chain }
 func (t *refnode) Roles() []Role { return []Role{node.LSP, node.Client} }
-func (t *refnode) Close() error  { return t.world.close() }
+func (t *refnode) Close() error  { return nil }
 
 // refnodeEpoch is where the clocks of reference nodes under test begin.
 var refnodeEpoch = time.Unix(1_800_000_000, 0)
 
 func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, error) {
-	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch), world: &t.world}
-	if role == node.LSP {
-		r.world = &world{}
-	}
+	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch), world: &world{}}
 	r.factories = &factorySide{node: r, role: role, seed: seed, rules: t.opts.Rules}
 	cfg := node.Config{
 		Role:     role,
@@ -76,9 +72,7 @@ func (t *refnode) Release(n Node) {
 	r := n.(*refnodeNode)
 	_ = r.Close()
 	r.factories.close()
-	if r.world != &t.world {
-		_ = r.world.close()
-	}
+	_ = r.world.close()
 }
 
 type refnodeNode struct {

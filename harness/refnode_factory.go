@@ -28,9 +28,8 @@ import (
 	"superscalar/wire/rule"
 )
 
-// world is a regtest chain for nodes under test, made when the first of them
-// needs it. Clients share one, in which nothing happens: cases run side by
-// side. An LSP has one of its own, with coins.
+// world is the regtest chain of one node under test, made when the node first
+// needs it: cases run side by side, and some of them mine.
 type world struct {
 	once  sync.Once
 	chain *embedded.Chain
@@ -260,7 +259,7 @@ func (f *factorySide) Outgoing(peer plugin.PeerID) []wire.Ceremony {
 }
 
 // Chain implements Chained.
-func (n *refnodeNode) Chain() (chain.Interface, error) { return n.world.open() }
+func (n *refnodeNode) Chain() (Regtest, error) { return n.world.open() }
 
 // Found implements Founder.
 func (n *refnodeNode) Found(_ context.Context, o FactoryOrder) error {

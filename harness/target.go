@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	btcwire "github.com/btcsuite/btcd/wire"
+
 	"superscalar/refnode/chain"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/transport"
@@ -48,7 +50,15 @@ type Seller interface {
 
 // Chained is a node that shares a regtest chain with the suite (tier chain).
 type Chained interface {
-	Chain() (chain.Interface, error)
+	Chain() (Regtest, error)
+}
+
+// Regtest is a chain on which the suite can mine.
+type Regtest interface {
+	chain.Interface
+	Mine(blocks uint32) ([]chain.BlockID, error)
+	MineWith(txs ...*btcwire.MsgTx) (chain.BlockID, error)
+	FundOutputs(outs ...*btcwire.TxOut) (*btcwire.MsgTx, error)
 }
 
 // FactoryOrder is a factory that the target, an LSP, is told to create.

@@ -27,6 +27,12 @@ func ceremonies() []Mutant {
 			return []wire.Ceremony{m}
 		}),
 		{ID: "CER-021", Rule: rule.CER021, Breaks: "signs again for a second aggregate", Want: "are sent once", Tamper: signsAgain},
+		says("POI-001", rule.POI001, "signs no poison", "", func(m *wire.Nonces) []wire.Ceremony {
+			if m.Phase == 2 {
+				return nil
+			}
+			return []wire.Ceremony{m}
+		}),
 		{ID: "DIST-001", Rule: rule.DIST001, Breaks: "signs no distributions", Rules: rule.Without(rule.DIST001)},
 	}
 }
