@@ -1,0 +1,85 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"superscalar/harness/bench"
+	"superscalar/refnode/factory"
+)
+
+// asParty makes the test binary a child of the benchmark.
+const asParty = "SUPERSCALAR_BENCH_PARTY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asParty) != "" {
+		if err := bench.Party(context.Background(), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestRun(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asParty, "1")
+	shape, err := factory.ParseShape("static 2 / kickoff 1 / ps 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, processes := range []bool{false, true} {
+		t.Run(fmt.Sprintf("processes %t", processes), func(t *testing.T) {
+			r, err := bench.Run(t.Context(), bench.Options{Clients: 5, Shape: shape, Processes: processes, Seed: 1, Command: []string{self}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Clients != 5 || r.Shape != shape.String() || r.Processes != processes {
+				t.Errorf("%+v is about something else", r)
+			}
+			for what, n := range map[string]int64{
+				"wall": int64(r.Wall), "connect": int64(r.Connect), "signing": int64(r.Signing), "LSP CPU": int64(r.LSPCPU),
+				"client CPU": int64(r.ClientCPU), "bytes": int64(r.Bytes), "largest": int64(r.Largest), "storage": int64(r.Storage),
+			} {
+				if n <= 0 {
+					t.Errorf("%s is %d", what, n)
+				}
+			}
+			if r.Signing >= r.Wall || uint64(r.Largest) >= r.Bytes {
+				t.Errorf("parts are larger than the whole: %+v", r)
+			}
+		})
+	}
+}
+
+func TestRunSaysWhatAPartySaid(t *testing.T) {
+	_, err := bench.Run(t.Context(), bench.Options{Clients: 1, Seed: 1, Command: []string{"sh", "-c", "echo no luck >&2; exit 3"}})
+	if err == nil {
+		t.Fatal("a party that fails is not noticed")
+	}
+}
+
+func TestGoals(t *testing.T) {
+	good := bench.Result{Clients: 127, Wall: time.Second, Signing: time.Millisecond, Bytes: 1, Largest: 1}
+	for _, g := range bench.Goals(good) {
+		if !g.Reached {
+			t.Errorf("%s: %s does not reach %s", g.What, g.Got, g.Want)
+		}
+	}
+	bad := bench.Result{Clients: 1024, Wall: time.Hour, LSPCPU: time.Hour, ClientCPU: time.Hour, Bytes: 1 << 40}
+	for _, g := range bench.Goals(bad) {
+		if g.Reached {
+			t.Errorf("%s: %s reaches %s", g.What, g.Got, g.Want)
+		}
+	}
+	if len(bench.Goals(good)) == 0 || len(bench.Goals(bad)) == 0 || bench.Goals(bench.Result{Clients: 8}) != nil {
+		t.Error("goals are those of 127 and of 1,024 clients")
+	}
+}
