@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/onsi/gomega"
 
@@ -136,7 +137,7 @@ func clientCases() []harness.Case {
 	one := func(name, summary string, body func(*harness.Play), ids ...rule.ID) harness.Case {
 		return harness.Case{
 			Name: caseName("client", name, ids[0]), Summary: summary, Rules: ids, Roles: client, Tier: harness.Chain,
-			Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Body: body,
+			Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Slow: name == "patience", Body: body,
 		}
 	}
 	var cases []harness.Case
@@ -183,6 +184,26 @@ func clientCases() []harness.Case {
 			s.Update(0, 10_000)
 			s.Refused(rule.POI008, "an aggregate for poison after the kickoff came out", wire.ReasonChain)
 		}, rule.POI008),
+		one("id-of-a-factory", "A client refuses an invitation with the id of a factory it has, whoever sends it.", func(p *harness.Play) {
+			s := p.Connect().LSPScript(harness.FactoryPlan{})
+			s.Create()
+			s.MustComplete()
+			c := p.Connect()
+			invite := &wire.Invite{Attempt: wire.Attempt{Ceremony: s.Funded}, Capacity: 100_000}
+			c.RefusedCeremony(rule.CER032, invite, "an invitation with the id of another LSP's factory", wire.ReasonRefused)
+			c.After()
+		}, rule.CER032),
+		one("patience", "A client waits two minutes for its LSP.", func(p *harness.Play) {
+			s := p.Connect().LSPScript(harness.FactoryPlan{})
+			s.Bend = func(m wire.Ceremony) []wire.Ceremony {
+				if m.Type() == wire.TypeProposal {
+					p.Pass(115 * time.Second)
+				}
+				return []wire.Ceremony{m}
+			}
+			s.Create()
+			s.Complete(rule.CER033)
+		}, rule.CER033),
 		one("unknown-factory", "A client refuses a change of a factory it does not have.", func(p *harness.Play) {
 			goodCreation(p)
 			c := p.Connect()

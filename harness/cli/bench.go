@@ -27,13 +27,19 @@ type benchFlags struct {
 
 func newBenchCommand(e env) *cobra.Command {
 	party := &cobra.Command{
-		Use: "party", Hidden: true, Args: takes(), Short: "Be one side of a benchmark; it takes orders on its input",
-		RunE: func(c *cobra.Command, _ []string) error { return bench.Party(e.Context, e.In, e.Out) },
+		Use: "party", Hidden: true, Args: takes(), Short: "Be one side of a benchmark",
+		Long: `Is one side of a benchmark: 'superscalar bench factory' starts it and gives it
+orders on its input, one JSON object a line. It answers on its output and ends
+when its input does.`,
+		Example: "  superscalar bench party </dev/null",
+		RunE:    func(c *cobra.Command, _ []string) error { return bench.Party(e.Context, e.In, e.Out) },
 	}
 	return group(&cobra.Command{
 		Use:   "bench",
 		Short: "Measure the reference implementation",
-		Long:  "Measures the reference implementation on this machine, and says with --check whether it reaches what it is meant to.",
+		Long: `Measures the reference implementation on this machine, and says with --check
+whether it reaches what it is meant to.`,
+		Example: "  superscalar bench factory --clients 8,64,127 --check",
 	}, newBenchFactory(e), party)
 }
 

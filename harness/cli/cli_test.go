@@ -113,6 +113,17 @@ func TestRefusals(t *testing.T) {
 		{"node port taken, empty folder", "node client --datadir empty --json --listen " + port, 2, "address already in use"},
 		{"node datadir is a file", "node lsp --datadir file --log log --listen 127.0.0.1:0", 2, "not a directory"},
 		{"node datadir is used", "node lsp --datadir good --listen 127.0.0.1:0", 2, "node.json is missing"},
+		{"node chain form", "node lsp --datadir d --chain 127.0.0.1", 2, `--chain "127.0.0.1" is not HOST:PORT with a port from 1 to 65535`},
+		{"node chain port", "node lsp --datadir d --chain 127.0.0.1:0 --chain-cookie file", 2, "a port from 1 to 65535"},
+		{"node chain elsewhere", "node lsp --datadir d --chain 10.0.0.1:18443 --chain-cookie file", 2, "is not on this machine"},
+		{"node chain by name", "node lsp --datadir d --chain example.org:18443 --chain-cookie file", 2, "is not on this machine"},
+		{"node chain empty", "node lsp --datadir d --chain=", 2, "--chain is empty"},
+		{"node chain without cookie", "node lsp --datadir d --chain 127.0.0.1:18443", 2, "--chain needs --chain-cookie"},
+		{"node cookie without chain", "node lsp --datadir d --chain-cookie file", 2, "--chain-cookie without --chain"},
+		{"node birthday without chain", "node client --datadir d --chain-birthday 7", 2, "--chain-birthday without --chain"},
+		{"node birthday form", "node lsp --datadir d --chain 127.0.0.1:18443 --chain-cookie file --chain-birthday -1", 2, "invalid argument"},
+		{"node chain cookie missing", "node lsp --datadir d/e --log log --listen 127.0.0.1:0 --chain " + port + " --chain-cookie nowhere", 2, "read the cookie of the node"},
+		{"node chain cookie broken", "node lsp --datadir d/e --log log --listen 127.0.0.1:0 --chain " + port + " --chain-cookie file", 2, "want user:password"},
 		{"node log nowhere", "node lsp --datadir d --log nowhere/log --listen 127.0.0.1:0", 2, "--log: open nowhere/log"},
 		{"node log is a folder", "node lsp --datadir d --log empty --listen 127.0.0.1:0", 2, "--log: open empty"},
 	} {
@@ -170,8 +181,8 @@ func TestReads(t *testing.T) {
 		name, args string
 		says       []string
 	}{
-		{"version", "--version", []string{"superscalar version 0.1 (SPEC.md 0.1)\n"}},
-		{"spec", "spec", []string{"TRN-001  MUST ", "receiver  case ", "\nPCF-151"}},
+		{"version", "--version", []string{"superscalar version 0.2 (SPEC.md 0.2)\n"}},
+		{"spec", "spec", []string{"TRN-001     MUST ", "receiver  case ", "\nPCF-151"}},
 		{"spec area", "spec --area trn", []string{"TRN-083"}},
 		{"spec id", "spec --id pcf-012", []string{"PCF-012  MUST, receiver\nA node that receives", "section  3.2 The envelope\n", "source   bLIP-56", "check    case\n", "\ncases    pcf/", "\nvectors  "}},
 		{"spec id by vector", "spec --id TRN-030", []string{"check    vector\ncases    none\nvectors  "}},

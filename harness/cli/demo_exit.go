@@ -43,7 +43,7 @@ type drives struct {
 // for itself.
 func (s *story) driver(client int) (*wayout.Driver, error) {
 	p := s.lab.Clients[client]
-	payout, err := p.Payout(s.id)
+	payout, err := p.Payout(s.lab.LSP.ID(), s.id)
 	if err != nil {
 		return nil, err
 	}

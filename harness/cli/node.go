@@ -33,6 +33,7 @@ type nodeSettings struct {
 	json, public    bool
 	loopback        bool
 	compat          bool
+	chain           chainSettings
 }
 
 func newNodeCommand(e env) *cobra.Command {
@@ -68,15 +69,37 @@ on its standard input, one JSON object a line, and also ends when that ends:
   {"id":3,"cmd":"status"}
   {"id":4,"cmd":"stop"}
 
+With --chain the node takes part in factories. It keeps its wallet and its
+factories in the data directory, follows the chain of a Bitcoin Core on regtest,
+and obeys more commands. An LSP creates factories of connected clients, and
+sells from their stock: by a sale where leaves are ps, by an update where they
+are dw. Both are answered when the ceremony has begun:
+
+  {"id":5,"cmd":"factory","clients":["NODEID","NODEID"],"capacity_sat":100000,
+   "stock_sat":50000,"shape":"static 2 / kickoff 1 / ps 2"}  (on one line)
+  {"id":6,"cmd":"buy","peer":"NODEID","amount_sat":20000,"factory":"ID"}
+
+capacity_sat is each client's channel, stock_sat what each client's group can
+buy, per client. shape may be left out: the recommended one; factory, when there
+is one with the client. status then also has height, wallet, address (where to
+send coins), ceremonies (the last event of each) and, of each factory, its id,
+clients, state (building: waits for confirmations; active, dying: usable;
+closed), detail in words, capacity_sat, exit_height, expiry_height, and for a
+client cover_sat, what it is paid at least without doing anything.
+
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
 their form is that of 'superscalar driver schema'.`,
-		Example: "  superscalar node " + string(role) + " --datadir /tmp/" + string(role) + " --listen 127.0.0.1:9735",
-		Args:    takes(),
+		Example: "  superscalar node " + string(role) + " --datadir /tmp/" + string(role) + " --listen 127.0.0.1:9735\n" +
+			"  superscalar node " + string(role) + " --datadir /tmp/" + string(role) + " --chain 127.0.0.1:18443 --chain-cookie ~/.bitcoin/regtest/.cookie --json",
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.datadir == "" {
 				return usage(c, "--datadir is missing")
 			}
 			if err := checkListen(s.listen, s.public); err != nil {
+				return err
+			}
+			if err := s.chain.check(c); err != nil {
 				return err
 			}
 			return run(s)
@@ -89,6 +112,7 @@ their form is that of 'superscalar driver schema'.`,
 	f.BoolVar(&s.json, "json", false, "print JSON and obey commands on the standard input")
 	f.BoolVar(&s.loopback, "loopback", false, "offer the Loopback test protocol (SPEC.md 3.6)")
 	f.BoolVar(&s.compat, "compat-envelope", false, "use message type 33001 for factory messages (PCF-007)")
+	s.chain.flags(c)
 	f.StringVar(&s.log, "log", "", "append the log to this `file`; - is the error output")
 	return c
 }
@@ -149,28 +173,56 @@ func runNode(e env, s nodeSettings) (err error) {
 		log.discard()
 		return exit(ExitUsage, "%w", err)
 	}
-	n, err := node.Start(s.config(id.Dir, log.logger))
+	voice := &teller{log: log.logger}
+	var side *factorySide
+	cfg := s.config(id.Dir, log.logger)
+	if s.chain.address != "" {
+		if side, err = s.chain.open(e.Context, id, s.role, voice.tell); err != nil {
+			id.discard()
+			log.discard()
+			return exit(ExitUsage, "%s", oneLine(err.Error()))
+		}
+		cfg.Ceremonies = side.Ceremonies()
+	}
+	n, err := node.Start(cfg)
 	if err != nil {
+		_ = side.close()
 		id.discard()
 		log.discard()
 		return exit(ExitUsage, "%w; choose another address with --listen", err)
 	}
+	side.attach(n)
 	defer func() {
 		_ = n.Close()
+		_ = side.close()
 		_ = id.Close()
 		log.close()
 	}()
 	if s.json {
-		return serveJSON(e, n)
+		return serveJSON(e, n, side)
 	}
+	return s.serveText(e, n, side, voice)
+}
+
+// serveText says where the node is and then what happens.
+func (s nodeSettings) serveText(e env, n *node.Node, side *factorySide, voice *teller) error {
 	a := n.Address()
 	fmt.Fprintf(e.Out, "node id  %s\naddress  %s\npeer     %s\n", a.ID, a.HostPort, a)
+	if side != nil {
+		text, err := side.intro(e.Context, s.chain.address)
+		if err != nil {
+			return exit(ExitUsage, "%s", oneLine(err.Error()))
+		}
+		fmt.Fprint(e.Out, text)
+		voice.listen(func(line string) { fmt.Fprintln(e.Out, line) })
+		defer voice.listen(nil)
+	}
 	<-e.Context.Done()
 	return nil
 }
 
 // serveJSON says that the node is ready and obeys the standard input.
-func serveJSON(e env, n *node.Node) error {
+func serveJSON(e env, n *node.Node, side *factorySide) error {
 	a := n.Address()
 	ready, err := json.Marshal(driver.Ready{
 		Event: "ready",
@@ -182,7 +234,11 @@ func serveJSON(e env, n *node.Node) error {
 	if err != nil {
 		return exit(ExitUsage, "writing to the standard output: %w", err)
 	}
-	if err := control.Serve(e.Context, e.In, e.Out, n); err != nil {
+	var obeys control.Node = n
+	if side != nil {
+		obeys = member{n, side.Participant}
+	}
+	if err := control.Serve(e.Context, e.In, e.Out, obeys); err != nil {
 		return exit(ExitUsage, "%w", err)
 	}
 	return nil

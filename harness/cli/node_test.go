@@ -18,6 +18,7 @@ import (
 var everyFlag = map[string]string{
 	"datadir": "d", "listen": "127.0.0.1:1", "log": "-", "public": "true", "json": "true",
 	"loopback": "true", "compat-envelope": "true", "help": "true",
+	"chain": "127.0.0.1:1", "chain-cookie": "cookie", "chain-birthday": "1",
 }
 
 // No flag of node, whatever its value, switches a rule off.

@@ -58,6 +58,8 @@ func checks() []Mutant {
 		off(rule.DELAY007, "signs changes while the factory is being left", "did not refuse it"),
 		off(rule.PS004, "signs sales on leaves that are out", "did not refuse it"),
 		off(rule.POI008, "does not look at the chain again before poison", "did not refuse it"),
+		off(rule.CER032, "joins under the id of a factory it has", "did not refuse it"),
+		off(rule.CER033, "waits half a minute for its LSP", "was not created"),
 		off(rule.CER041, "ignores changes of factories it does not have", "did not refuse it"),
 		off(rule.PS014, "lets everybody sign a sale at once", "is not asked before"),
 		off(rule.SIGN006, "takes a nonce twice", "was not dropped"),

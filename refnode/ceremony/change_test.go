@@ -279,3 +279,108 @@ func bendUpdate(f func(*wire.Update)) func(*world, wire.CeremonyID) {
 		}
 	}
 }
+
+// While the others wait for the buyer's signature, the buyer is who is late.
+func TestALateBuyerIsNamed(t *testing.T) {
+	w := newWorld(t, 2)
+	id := w.create("kickoff 1 / ps 2")
+	w.bend = func(p packet) []packet {
+		if m, ok := p.m.(*wire.Partials); ok && m.Phase == 1 {
+			return nil
+		}
+		return []packet{p}
+	}
+	if err := w.sell(id, 1, 20_000); err != nil {
+		t.Fatal(err)
+	}
+	w.late()
+	last := w.events[len(w.events)-1]
+	if last.Kind != ceremony.EventFailed || last.Peer != peerID(1) {
+		t.Errorf("the LSP says %+v", last)
+	}
+}
+
+// A sale that was interrupted goes on when the very same is ordered again, under
+// its own id, and nothing else is sold before.
+func TestSaleIsRetried(t *testing.T) {
+	for _, name := range []string{"ceremony_partials", "ceremony_stored"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2)
+			w.create("kickoff 1 / ps 2")
+			w = restored(t, w.snapshot())
+			id := w.only()
+			var ids []wire.CeremonyID
+			lost := false
+			w.bend = func(p packet) []packet {
+				if m, ok := p.m.(*wire.Invite); ok {
+					ids = append(ids, m.Ceremony)
+				}
+				if _, phase := phaseOf(p.m); p.m.Name() == name && phase == 1 && p.client == 0 && !lost {
+					lost = true
+					return nil
+				}
+				return []packet{p}
+			}
+			if err := w.sell(id, 1, 20_000); err != nil {
+				t.Fatal(err)
+			}
+			w.late()
+			if w.changed() != 0 || w.lsp.Factory(id).Interrupted() != "sale of 20000 sat to client 1" {
+				t.Fatalf("%d changes, interrupted %q", w.changed(), w.lsp.Factory(id).Interrupted())
+			}
+			for _, err := range []error{w.sell(id, 1, 10_000), w.sell(id, 0, 20_000), w.update(id, 0, 10_000)} {
+				if !errors.Is(err, ceremony.ErrInterrupted) {
+					t.Errorf("something else was sold: %v", err)
+				}
+			}
+			if err := w.sell(id, 1, 20_000); err != nil {
+				t.Fatal(err)
+			}
+			if w.changed() != 1 || len(ids) != 2 || ids[0] != ids[1] {
+				t.Fatalf("%d changes, ids %v", w.changed(), ids)
+			}
+			w.sameEverywhere(id)
+			if got := w.clients[1].Held(id).Tree().Capacities(1); got != 120_000 {
+				t.Errorf("the buyer has %d sat", got)
+			}
+			if err := w.sell(id, 1, 20_000); err != nil || w.changed() != 2 || len(ids) != 3 || ids[2] == ids[1] {
+				t.Errorf("the next sale: %v, %d changes, ids %v", err, w.changed(), ids)
+			}
+		})
+	}
+}
+
+// phaseOf is the phase of a message that has one.
+func phaseOf(m wire.Ceremony) (ok bool, phase uint8) {
+	switch m := m.(type) {
+	case *wire.Partials:
+		return true, m.Phase
+	case *wire.Stored:
+		return true, m.Phase
+	default:
+		return false, 0
+	}
+}
+
+// Two changes of a factory that share no client run at once, and both last.
+func TestChangesSideBySide(t *testing.T) {
+	w := newWorld(t, 4)
+	id := w.create("static 2 / kickoff 1 / dw 2")
+	for _, buyer := range []factory.ClientIndex{0, 3} {
+		_, out, err := w.lsp.Update(w.now, ceremony.Purchase{Factory: id, Buyer: buyer, Amount: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.send(out)
+	}
+	w.run()
+	if w.changed() != 2 {
+		t.Fatalf("%d changes: %v", w.changed(), w.events)
+	}
+	w.sameEverywhere(id)
+	for _, buyer := range []factory.ClientIndex{0, 3} {
+		if got := w.lsp.Factory(id).Tree().Capacities(buyer); got != 110_000 {
+			t.Errorf("client %d has %d sat", buyer, got)
+		}
+	}
+}

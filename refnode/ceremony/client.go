@@ -1,7 +1,9 @@
 package ceremony
 
 import (
+	"bytes"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +21,8 @@ type ClientConfig struct {
 	// Accept says whether the wallet wants to take part; nil accepts
 	// everything.
 	Accept func(*wire.Invite) error
+	// Failed hears why the client ended an attempt; nil is silence.
+	Failed func(id wire.CeremonyID, f *Failure)
 }
 
 // Client is a client's side of the ceremonies with one LSP, one attempt at a
@@ -41,6 +45,14 @@ func NewClient(cfg ClientConfig, lsp Peer, held []*Held) *Client {
 
 // Held returns a factory the client has stored, nil when it has not.
 func (c *Client) Held(id wire.CeremonyID) *Held { return c.held[id] }
+
+// Factories returns the factories the client has stored, by id.
+func (c *Client) Factories() []*Held {
+	return slices.SortedFunc(maps.Values(c.held), func(a, b *Held) int {
+		x, y := a.ID(), b.ID()
+		return bytes.Compare(x[:], y[:])
+	})
+}
 
 // Busy reports whether an attempt is going on.
 func (c *Client) Busy() bool { return c.attempt != nil }
@@ -118,7 +130,7 @@ func (c *Client) step(now time.Time, a *clientAttempt, m wire.Ceremony) []wire.C
 		return c.refuse(a.id, err)
 	}
 	if c.attempt != nil {
-		c.attempt.deadline = now.Add(c.cfg.deadline())
+		c.attempt.deadline = c.patience(now)
 	}
 	return out
 }
@@ -126,7 +138,7 @@ func (c *Client) step(now time.Time, a *clientAttempt, m wire.Ceremony) []wire.C
 func (c *Client) handle(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony, error) {
 	switch m := m.(type) {
 	case *wire.Proposal:
-		if a.state == joined && a.change == nil {
+		if a.state == joined && a.change == nil && a.invite.Factory == nil {
 			return c.proposal(a, m)
 		}
 	case *wire.Sale:
@@ -156,7 +168,11 @@ func (c *Client) handle(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony, err
 // refuse ends the attempt and says why.
 func (c *Client) refuse(id wire.CeremonyID, err error) []wire.Ceremony {
 	c.end()
-	return []wire.Ceremony{asFailure(err).abort(id)}
+	f := asFailure(err)
+	if c.cfg.Failed != nil {
+		c.cfg.Failed(id, f)
+	}
+	return []wire.Ceremony{f.abort(id)}
 }
 
 // end forgets the attempt and its nonces.
@@ -190,8 +206,8 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	if c.attempt != nil && c.cfg.on(rule.CER006) {
 		return []wire.Ceremony{fail(wire.ReasonBusy, rule.CER006, "another attempt is going on").abort(m.ID())}
 	}
-	if _, known := c.held[m.ID()]; known {
-		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER002, "this ceremony_id has a factory").abort(m.ID())}
+	if _, known := c.held[m.ID()]; known && c.cfg.on(rule.CER032) {
+		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER032, "this ceremony_id has a factory").abort(m.ID())}
 	}
 	a, join, err := c.join(m)
 	if err != nil {
@@ -199,8 +215,17 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	}
 	c.end()
 	c.attempt = a
-	a.deadline = now.Add(c.cfg.deadline())
+	a.deadline = c.patience(now)
 	return []wire.Ceremony{join}
+}
+
+// patience is how long a client waits: longer than an LSP, which waits for
+// others in between (CER-033).
+func (c *Client) patience(now time.Time) time.Time {
+	if !c.cfg.on(rule.CER033) {
+		return now.Add(c.cfg.deadline())
+	}
+	return now.Add(4 * c.cfg.deadline())
 }
 
 func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {
@@ -389,7 +414,10 @@ func (c *Client) signatures(a *clientAttempt, m *wire.Signatures) ([]wire.Ceremo
 			return nil, err
 		}
 	}
-	held := &Held{Proposal: a.proposal, Signatures: m, tree: a.tree, cfg: c.cfg.Config, live: signed(a.signer.slots, m.Signatures)}
+	held := &Held{
+		Proposal: a.proposal, Signatures: m, tree: a.tree, cfg: c.cfg.Config, live: signed(a.signer.slots, m.Signatures),
+		due: map[factory.NodeID][]*factory.Tx{},
+	}
 	addSigned(held.live, distributions, m.Channels)
 	if err := held.save(c.cfg.Store); err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (l *LSP) terms(c *creation) (t factory.Terms, err error) {
 	n := len(c.members)
 	t = factory.Terms{Chain: l.cfg.Chain, Params: c.order.Params, Shape: c.order.Shape(n), LSP: c.key.PublicKey()}
 	if t.Params.TipHeight, err = l.cfg.Tip(); err != nil {
-		return t, err
+		return t, failChain("", "no height from the chain: %w", err)
 	}
 	if t.Params.Expiry, err = t.Params.ExpiryFor(t.Shape); err != nil {
 		return t, err
@@ -114,8 +114,13 @@ func (l *LSP) addMember(t *factory.Terms, id wire.CeremonyID, i int, m *member) 
 
 // giveUp ends a creation that the LSP itself cannot go on with. It returns a
 // failure that blames nobody.
-func (l *LSP) giveUp(c *creation, err error) error {
-	return &guilty{map[int]*Failure{-1: {Reason: wire.ReasonInternal, Err: err}}}
+func (l *LSP) giveUp(_ *creation, err error) error {
+	f := &Failure{Reason: wire.ReasonInternal, Err: err}
+	var known *Failure
+	if errors.As(err, &known) && known.Reason == wire.ReasonChain {
+		f.Reason = known.Reason
+	}
+	return &guilty{map[int]*Failure{nobody: f}}
 }
 
 // ownFault passes on an error that names clients; any other one is the LSP's.
@@ -253,7 +258,7 @@ func (l *LSP) fund(c *creation) ([]Out, error) {
 // drop ends an attempt: whoever is to blame hears why, the others are invited
 // to a new one without it (CER-018, CER-019).
 func (l *LSP) drop(now time.Time, c *creation, blamed map[int]*Failure) []Out {
-	if f := blamed[-1]; f != nil {
+	if f := blamed[nobody]; f != nil {
 		return l.stop(c, f)
 	}
 	if c.state == inviting {
@@ -336,7 +341,7 @@ func (l *LSP) uninvite(now time.Time, c *creation, blamed map[int]*Failure) []Ou
 	}
 	more, err := l.propose(now, c)
 	if err != nil {
-		return append(out, l.drop(now, c, l.blame(c, -1, err))...)
+		return append(out, l.drop(now, c, l.blame(c, nobody, err))...)
 	}
 	return append(out, more...)
 }

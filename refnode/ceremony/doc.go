@@ -143,9 +143,18 @@ func reasonOf(id rule.ID) wire.Reason {
 	}
 }
 
-// abort is the message for a failure.
+// abort is the message for a failure. What is wrong inside, such as with a disk,
+// is not for the peer.
 func (f *Failure) abort(id wire.CeremonyID) *wire.Abort {
 	m := &wire.Abort{Attempt: wire.Attempt{Ceremony: id}, Reason: f.Reason, Text: f.Err.Error()}
+	switch f.Reason {
+	case wire.ReasonInternal:
+		m.Text = "internal error"
+	case wire.ReasonChain:
+		if f.Rule == "" {
+			m.Text = "the chain does not answer"
+		}
+	}
 	if len(m.Text) > maxText {
 		m.Text = m.Text[:maxText]
 	}

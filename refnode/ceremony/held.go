@@ -22,7 +22,8 @@ type Held struct {
 
 	cfg  Config
 	tree *factory.Tree
-	live map[[32]byte][64]byte // signatures by sighash
+	live map[[32]byte][64]byte            // signatures by sighash
+	due  map[factory.NodeID][]*factory.Tx // the poison signed last below a transaction
 }
 
 // HeldChange is a change as far as it got.
@@ -32,6 +33,8 @@ type HeldChange struct {
 	// existing outpoint may have left: its step is used up.
 	Begun  bool
 	Phases []*wire.Signatures // complete ones, in order
+
+	run *clientChange // to be taken up again
 }
 
 // ID is the factory's instance id.
@@ -82,7 +85,7 @@ func (h *Held) Complete(t *factory.Tx) (*btcwire.MsgTx, error) {
 func (h *Held) channelOrigin(t *factory.Tx) (wire.CeremonyID, wire.Point) {
 	for _, ch := range h.Changes {
 		sale, ok := ch.Message.(*wire.Sale)
-		if ok && bytes.Equal(sale.ChannelScript, t.Channel.Script[:]) {
+		if ok && factory.ClientIndex(sale.Buyer) == h.Client() && bytes.Equal(sale.ChannelScript, t.Channel.Script[:]) {
 			return sale.Ceremony, sale.LSPChannelKey
 		}
 	}
@@ -211,7 +214,7 @@ func openCreation(cfg Config, raw []byte) (*Held, error) {
 	if len(list) != 2 {
 		return nil, fmt.Errorf("%d messages in the record of its creation, 2 wanted", len(list))
 	}
-	h := &Held{cfg: cfg}
+	h := &Held{cfg: cfg, due: map[factory.NodeID][]*factory.Tx{}}
 	var ok1, ok2 bool
 	h.Proposal, ok1 = list[0].(*wire.Proposal)
 	h.Signatures, ok2 = list[1].(*wire.Signatures)

@@ -1,9 +1,12 @@
 package ceremony
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -33,6 +36,12 @@ type Funder interface {
 type LSPConfig struct {
 	Config
 	Funder Funder
+	// CompleteFirst makes a change that was interrupted stand in the way of
+	// every other one of its clients (ErrInterrupted); the role sets it. Without
+	// it the next update passes over one whose state is signed: that works only
+	// when all of its clients have signed it, which an LSP cannot know, and it
+	// leaves a sale that everybody has signed without poison.
+	CompleteFirst bool
 	// Report hears what happens; nil is silence.
 	Report func(Event)
 }
@@ -90,7 +99,8 @@ type LSP struct {
 	used      map[[66]byte]bool // public nonces seen (SIGN-006)
 }
 
-// NewLSP returns an LSP that has the given factories.
+// NewLSP returns an LSP that has the given factories. Those without a funding
+// transaction are records of attempts that ended: it leaves them out.
 func NewLSP(cfg LSPConfig, factories []*Factory) *LSP {
 	l := &LSP{
 		cfg:       cfg,
@@ -100,9 +110,16 @@ func NewLSP(cfg LSPConfig, factories []*Factory) *LSP {
 		used:      map[[66]byte]bool{},
 	}
 	for _, f := range factories {
-		l.factories[f.ID()] = f
+		if len(f.Funding) > 0 { // else the attempt ended before it was paid for
+			l.factories[f.ID()] = f
+		}
 	}
 	return l
+}
+
+// Factories returns the factories that were paid for, by id.
+func (l *LSP) Factories() []*Factory {
+	return slices.SortedFunc(maps.Values(l.factories), func(a, b *Factory) int { return bytes.Compare(a.Ceremony[:], b.Ceremony[:]) })
 }
 
 // Factory returns a factory by its id, nil when there is none.
@@ -129,7 +146,6 @@ type creation struct {
 	deadline time.Time
 	members  []*member // in client order
 	key      *musig.SecretKey
-	params   factory.Params
 	factory  *factory.Factory
 	tree     *factory.Tree
 	funding  *btcwire.MsgTx

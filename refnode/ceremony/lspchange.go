@@ -1,14 +1,12 @@
 package ceremony
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"superscalar/refnode/factory"
-	"superscalar/refnode/musig"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -27,6 +25,7 @@ var (
 	ErrBusy           = errors.New("another change has a client in common (CER-042)")
 	ErrUsedUp         = errors.New("no state that covers the client can change any more")
 	ErrSoldOut        = errors.New("the stock is too small")
+	ErrUnknownNode    = errors.New("no such transaction in the factory")
 )
 
 // changeState is where a change stands within its phase.
@@ -51,6 +50,8 @@ type lspChange struct {
 	members  []changeMember
 	round    *round
 	pending  []Out // aggregates that wait for the buyer (PS-014)
+	slot     int   // its place in the store, once saved
+	saved    bool
 	// early are nonces of the next phase of members that stored this one
 	// before others did.
 	early  map[int]*wire.Nonces
@@ -74,48 +75,83 @@ func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) 
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
 	}
+	if old, err := l.again(ch.factory, "update", p, factory.Range{First: p.Buyer, Count: 1}); err != nil || old != nil {
+		return l.orRetry(now, old, err)
+	}
 	node, ok := ch.tree.Lowest([]factory.ClientIndex{p.Buyer})
 	if !ok {
 		return ch.id, nil, ErrUsedUp
 	}
-	remaining, _ := ch.tree.NextRemaining(node)
-	record := storedChange{Kind: "update", Node: node, Remaining: remaining}
-	if record.Capacities, record.Stocks, err = l.moved(ch.factory, node, p); err != nil {
+	if _, err := l.again(ch.factory, "", p, ch.tree.Factory().Layout().Range(node)); err != nil {
 		return ch.id, nil, err
 	}
-	return l.startChange(now, ch, record)
+	remaining, _ := ch.tree.NextRemaining(node)
+	ch.record = storedChange{Kind: "update", Node: node, Remaining: remaining, Buyer: p.Buyer, Amount: p.Amount}
+	if ch.record.Capacities, ch.record.Stocks, err = l.moved(ch.factory, node, p); err != nil {
+		return ch.id, nil, err
+	}
+	return l.openChange(now, ch)
+}
+
+// orRetry is for a purchase that an interrupted change decides on.
+func (l *LSP) orRetry(now time.Time, old *lspChange, err error) (wire.CeremonyID, []Out, error) {
+	if err != nil {
+		return wire.CeremonyID{}, nil, err
+	}
+	return l.retry(now, old)
 }
 
 // Sell starts a ceremony that sells from the stock of a client's group: the
-// client is asked for the key of its new channel first.
+// client is asked for the key of its new channel first. A sale that was
+// interrupted goes on when the very same is ordered again, and has to before
+// the group sells anything else.
 func (l *LSP) Sell(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) {
 	ch, err := l.newChange(now, p)
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
 	}
 	leaf, group, _ := ch.tree.Factory().Layout().Group(p.Buyer)
+	owners := ch.tree.Factory().Layout().Groups(leaf)[group]
+	if old, err := l.again(ch.factory, "sale", p, owners); err != nil || old != nil {
+		return l.orRetry(now, old, err)
+	}
 	stock, ok := ch.tree.NewestStock(leaf, group)
 	if !ok || stock.Value < p.Amount {
 		return ch.id, nil, ErrSoldOut
 	}
 	ch.record = storedChange{Kind: "sale", Node: leaf, Group: group, Before: stock.Sales, Buyer: p.Buyer, Amount: p.Amount}
-	ch.members = l.membersOf(ch.factory, stock.Owners)
+	return l.inviteBuyer(ch)
+}
+
+// inviteBuyer asks the buyer of a sale for the key of its new channel.
+func (l *LSP) inviteBuyer(ch *lspChange) (wire.CeremonyID, []Out, error) {
+	ch.members = l.membersOf(ch.factory, ch.tree.Factory().Layout().Groups(ch.record.Node)[ch.record.Group])
 	if err := l.lock(ch); err != nil {
 		return ch.id, nil, err
 	}
-	id := [32]byte(p.Factory)
-	invite := &wire.Invite{Attempt: wire.Attempt{Ceremony: ch.id}, Capacity: uint64(p.Amount), Factory: &id}
-	return ch.id, []Out{{ch.factory.Members[p.Buyer].Peer, invite}}, nil
+	id := [32]byte(ch.factory.ID())
+	invite := &wire.Invite{Attempt: wire.Attempt{Ceremony: ch.id}, Capacity: uint64(ch.record.Amount), Factory: &id}
+	return ch.id, []Out{{ch.factory.Members[ch.record.Buyer].Peer, invite}}, nil
 }
 
 // Poison starts a ceremony for the poison that an interrupted update left
-// unsigned (POI-006).
+// unsigned (POI-006). When it is not known whether everybody has the new state,
+// the whole update runs again.
 func (l *LSP) Poison(now time.Time, id wire.CeremonyID, node factory.NodeID) (wire.CeremonyID, []Out, error) {
 	ch, err := l.newChange(now, Purchase{Factory: id})
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
 	}
-	return l.startChange(now, ch, storedChange{Kind: "poison", Node: node})
+	if int(node.Level) >= len(ch.factory.Shape.Levels) || ch.tree.Factory().Layout().Range(node).Count == 0 {
+		return ch.id, nil, fmt.Errorf("transaction %s: %w", node, ErrUnknownNode)
+	}
+	for _, old := range slices.Backward(ch.factory.interrupted) {
+		if old.update != nil && old.record.Node == node && old.record.Stored < 2 {
+			return l.retry(now, old) // somebody may lack the state that makes the poison safe
+		}
+	}
+	ch.record = storedChange{Kind: "poison", Node: node}
+	return l.openChange(now, ch)
 }
 
 // newChange draws an id for a change of a factory that is known.
@@ -188,15 +224,19 @@ func (l *LSP) moved(f *Factory, node factory.NodeID, p Purchase) (capacities, st
 	return capacities, stocks, nil
 }
 
-// startChange computes a change and sends it to everybody concerned.
-func (l *LSP) startChange(now time.Time, ch *lspChange, record storedChange) (wire.CeremonyID, []Out, error) {
-	ch.record = record
+// openChange computes a change, then starts it.
+func (l *LSP) openChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out, error) {
 	ch.record.Ceremony = ch.id.String()
-	if err := ch.factory.open(l.cfg.Config, &ch.change, record, ch.id); err != nil {
+	if err := ch.factory.open(l.cfg.Config, &ch.change, ch.record, ch.id); err != nil {
 		return ch.id, nil, err
 	}
+	return l.startChange(now, ch)
+}
+
+// startChange sends a change to everybody concerned.
+func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out, error) {
 	if err := ch.checkChain(l.cfg.Config, 0); err != nil {
-		return ch.id, nil, err
+		return ch.id, nil, own(err)
 	}
 	if ch.members == nil {
 		ch.members = l.membersOf(ch.factory, ch.tree.Factory().Layout().Range(ch.node()))
@@ -278,7 +318,29 @@ func (l *LSP) changeMessage(now time.Time, ch *lspChange, i int, m wire.Ceremony
 			}
 		}
 	}
+	var own *ownFault
+	if errors.As(err, &own) {
+		i = nobody
+	}
 	return append(out, l.failChange(ch, i, asFailure(err))...)
+}
+
+// nobody is to blame when the LSP cannot go on itself.
+const nobody = -1
+
+// ownFault is an error of the LSP's own chain, disk or arithmetic.
+type ownFault struct{ err error }
+
+func (o *ownFault) Error() string { return o.err.Error() }
+func (o *ownFault) Unwrap() error { return o.err }
+
+// own marks an error as the LSP's, unless it names somebody.
+func own(err error) error {
+	var named *guilty
+	if err == nil || errors.As(err, &named) {
+		return err
+	}
+	return &ownFault{err}
 }
 
 func (l *LSP) handleChange(now time.Time, ch *lspChange, i int, m wire.Ceremony) ([]Out, error) {
@@ -312,217 +374,17 @@ func (l *LSP) handleChange(now time.Time, ch *lspChange, i int, m wire.Ceremony)
 	return nil, fail(wire.ReasonUnexpected, rule.CER007, "%s is not what this attempt waits for", m.Name())
 }
 
-// buyerJoined goes on with a sale once the buyer's key is known.
+// buyerJoined goes on with a sale once the buyer's key is known. In a retry it
+// has to be the one that is signed for.
 func (l *LSP) buyerJoined(now time.Time, ch *lspChange, m *wire.Join) ([]Out, error) {
-	record := ch.record
-	record.ChannelKey = m.ChannelKey.String()
-	_, out, err := l.startChange(now, ch, record)
+	if ch.sale == nil {
+		ch.record.ChannelKey = m.ChannelKey.String()
+		_, out, err := l.openChange(now, ch)
+		return out, own(err)
+	}
+	if ch.record.ChannelKey != m.ChannelKey.String() {
+		return nil, fail(wire.ReasonKeys, rule.PS011, "another channel key than in the sale that was interrupted")
+	}
+	_, out, err := l.startChange(now, ch)
 	return out, err
-}
-
-// changeNonces takes nonces; the last ones bring the aggregates. In the phase
-// that signs a sale the buyer gets its aggregate first (PS-014).
-func (l *LSP) changeNonces(now time.Time, ch *lspChange, i int, m *wire.Nonces) ([]Out, error) {
-	done, err := ch.round.addNonces(l.cfg.Rules, l.used, i, m.Nonces)
-	if err != nil || !done {
-		return nil, err
-	}
-	if err := ch.checkChain(l.cfg.Config, ch.phase); err != nil {
-		return nil, err
-	}
-	aggregates, err := ch.round.aggregate(l.cfg.Rand, ch.factory.key)
-	if err != nil {
-		return nil, err
-	}
-	if ch.commits(ch.phase) {
-		ch.record.Begun = true
-		if err := ch.factory.saveChange(l.cfg.Store, ch); err != nil {
-			return nil, err
-		}
-	}
-	ch.state, ch.deadline = changePartials, now.Add(l.cfg.deadline())
-	peers := make([]Peer, len(ch.members))
-	for k, member := range ch.members {
-		peers[k] = member.peer
-	}
-	out := aggregatesFor(ch.id, ch.round, peers, aggregates)
-	if ch.sale == nil || ch.phase != 1 || !l.cfg.on(rule.PS014) {
-		return out, nil
-	}
-	buyer := slices.IndexFunc(ch.members, func(m changeMember) bool { return m.client == ch.record.Buyer })
-	ch.pending = slices.Delete(slices.Clone(out), buyer, buyer+1)
-	return out[buyer : buyer+1], nil
-}
-
-// changePartials takes partial signatures; after the last ones the LSP records,
-// signs, checks, stores and sends.
-func (l *LSP) changePartials(now time.Time, ch *lspChange, i int, m *wire.Partials) ([]Out, error) {
-	done, err := ch.round.addPartials(l.cfg.Rules, i, m.Partials)
-	if err != nil {
-		return nil, err
-	}
-	if ch.pending != nil {
-		out := ch.pending
-		ch.pending = nil
-		if err := ch.round.checkMember(i); err != nil {
-			return nil, err
-		}
-		if !done {
-			return out, nil
-		}
-	}
-	if !done {
-		return nil, nil
-	}
-	if err := ch.checkChain(l.cfg.Config, ch.phase); err != nil {
-		return nil, err
-	}
-	return l.completePhase(now, ch)
-}
-
-// completePhase makes the signatures of a phase.
-func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
-	_, channels, err := ch.txs(ch.phase)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.cfg.Store.Sign(ch.factory.ID(), entries(append(slices.Clone(ch.round.slots), channels...))); err != nil {
-		return nil, err
-	}
-	signatures, err := ch.round.complete(l.cfg.Rules, l.cfg.Rand, ch.factory.key)
-	if err != nil {
-		return nil, err
-	}
-	ecdsa := make([][64]byte, len(channels))
-	for k, t := range channels {
-		key, err := ch.factory.channelKey(t)
-		if err != nil {
-			return nil, err
-		}
-		ecdsa[k] = signChannel(key, t)
-	}
-	ch.record.Phases = append(ch.record.Phases, storedPhase{hexes(signatures), hexes(ecdsa)})
-	if err := ch.factory.saveChange(l.cfg.Store, ch); err != nil {
-		ch.record.Phases = ch.record.Phases[:ch.phase]
-		return nil, err
-	}
-	addSigned(ch.factory.live, ch.round.slots, signatures)
-	addSigned(ch.factory.live, channels, ecdsa)
-	var out []Out
-	for k, m := range ch.members {
-		msg := &wire.Signatures{Attempt: wire.Attempt{Ceremony: ch.id}, Phase: ch.phase, Signatures: pick(ch.round, k, signatures)}
-		for j, t := range channels {
-			if t.Signers.Contains(m.client) {
-				msg.Channels = append(msg.Channels, ecdsa[j])
-			}
-		}
-		out = append(out, Out{m.peer, msg})
-	}
-	ch.state, ch.deadline = changeStoring, now.Add(l.cfg.deadline())
-	return out, nil
-}
-
-// changeStored counts; the last client starts the next phase or ends the
-// change (CER-040).
-func (l *LSP) changeStored(now time.Time, ch *lspChange, i int) ([]Out, error) {
-	ch.members[i].stored = true
-	for _, m := range ch.members {
-		if !m.stored {
-			return nil, nil
-		}
-	}
-	if err := ch.advance(ch.phase); err != nil {
-		return nil, err
-	}
-	ch.factory.tree = ch.tree
-	if ch.phase == ch.last() {
-		l.finish(ch)
-		l.report(Event{Ceremony: ch.id, Kind: EventChanged, Clients: len(ch.members), Text: ch.record.Kind})
-		return nil, nil
-	}
-	ch.phase++
-	early := ch.early
-	if err := l.startPhase(now, ch); err != nil {
-		return nil, err
-	}
-	for k := range ch.members {
-		if m := early[k]; m != nil {
-			out, err := l.changeNonces(now, ch, k, m)
-			if err != nil || out != nil {
-				return out, err
-			}
-		}
-	}
-	return nil, nil
-}
-
-// finish closes a change that used something up.
-func (l *LSP) finish(ch *lspChange) {
-	delete(l.changes, ch.id)
-	ch.round.forget()
-	ch.factory.count++
-}
-
-// failChange ends a change for everybody and names who stopped it. A state
-// whose aggregate was sent has used up its step.
-func (l *LSP) failChange(ch *lspChange, i int, f *Failure) []Out {
-	client := ch.members[i].client
-	f.Guilty = &client
-	switch {
-	case ch.record.Begun && len(ch.record.Phases) == 1:
-		if tree, err := ch.failed(); err == nil {
-			ch.factory.tree = tree
-		}
-		l.finish(ch)
-	case ch.record.Begun:
-		l.finish(ch)
-	default:
-		ch.round.forget()
-		delete(l.changes, ch.id)
-	}
-	l.report(Event{Ceremony: ch.id, Kind: EventFailed, Peer: ch.members[i].peer, Text: f.Error()})
-	var out []Out
-	for _, m := range ch.members {
-		out = append(out, Out{m.peer, f.abort(ch.id)})
-	}
-	return out
-}
-
-// lateChange ends a change whose clients are silent.
-func (l *LSP) lateChange(ch *lspChange) []Out {
-	for i := range ch.members {
-		late := ch.state == changeStoring && !ch.members[i].stored ||
-			ch.state == changeJoining && ch.members[i].client == ch.record.Buyer ||
-			(ch.state == changeNonces || ch.state == changePartials) && ch.round.waitsFor(i)
-		if late {
-			return l.failChange(ch, i, fail(wire.ReasonDeadline, rule.CER017, "no answer before the deadline"))
-		}
-	}
-	return nil
-}
-
-func (l *LSP) sortedChanges() []*lspChange {
-	out := make([]*lspChange, 0, len(l.changes))
-	for _, ch := range l.changes {
-		out = append(out, ch)
-	}
-	slices.SortFunc(out, func(a, b *lspChange) int { return bytes.Compare(a.id[:], b.id[:]) })
-	return out
-}
-
-// checkMember verifies one member's partial signatures at once, as a buyer's
-// have to be before the group signs (PS-014).
-func (r *round) checkMember(m int) error {
-	key := r.slots[0].Key
-	for i, s := range r.of[m] {
-		place, _ := r.slots[s].SignerIndex(r.clients[m])
-		signer, ok := key.Signer(place)
-		if !ok {
-			return fail(wire.ReasonInternal, "", "no signer %d", place)
-		}
-		if err := r.own.sessions[s].VerifyPartial(musig.PartialSignature(r.partials[m][i]), r.nonces[m][i], signer); err != nil {
-			return fail(wire.ReasonPartialSignature, rule.CER016, "the buyer's partial signature: %w", err)
-		}
-	}
-	return nil
 }

@@ -27,8 +27,12 @@ type storedChange struct {
 	Buyer      factory.ClientIndex
 	Amount     factory.Sat `json:",omitempty"`
 	ChannelKey string      `json:",omitempty"` // the buyer's, hex
-	Begun      bool
-	Phases     []storedPhase
+	// Begun says that something on an existing outpoint may be signed. Phases
+	// are those whose signatures are complete, Stored counts those that
+	// everybody has stored, as far as that is known.
+	Begun  bool
+	Phases []storedPhase
+	Stored uint8 `json:",omitempty"`
 }
 
 type storedPhase struct {
@@ -59,6 +63,9 @@ func (f *Factory) open(cfg Config, ch *change, d storedChange, id wire.CeremonyI
 		ch.sale, err = f.openSale(d, id)
 	case "poison":
 		ch.poison = &d.Node
+		if ch.due, err = duePoison(f.tree, d.Node, f.due[d.Node]); err == nil && len(ch.due) == 0 {
+			err = fmt.Errorf("transaction %s: %w", d.Node, ErrNothingInterrupted)
+		}
 	default:
 		err = fmt.Errorf("unknown kind of change %q", d.Kind)
 	}
@@ -101,13 +108,25 @@ func (f *Factory) channelKey(t *factory.Tx) (*btcec.PrivateKey, error) {
 	return f.keys.Channel(f.ID(), uint32(t.Signers.First))
 }
 
-// saveChange stores a change as far as it got.
+// saveChange stores a change as far as it got, the first time in the next free
+// place.
 func (f *Factory) saveChange(s Store, ch *lspChange) error {
 	raw, err := json.Marshal(ch.record)
 	if err != nil {
 		return err
 	}
-	return s.Put(f.ID(), changePart(f.count), raw)
+	slot := ch.slot
+	if !ch.saved {
+		slot = f.count
+	}
+	if err := s.Put(f.ID(), changePart(slot), raw); err != nil {
+		return err
+	}
+	if !ch.saved {
+		ch.slot, ch.saved = slot, true
+		f.count++
+	}
+	return nil
 }
 
 // reopenChange reads a stored change and checks it again.
@@ -122,24 +141,18 @@ func (f *Factory) reopenChange(cfg Config, raw []byte) error {
 	if err != nil || len(id) != 32 {
 		return fmt.Errorf("ceremony id %q is not 32 bytes of hex", d.Ceremony)
 	}
-	ch := change{tree: f.tree}
-	if err := f.open(cfg, &ch, d, wire.CeremonyID(id)); err != nil {
+	ch := &lspChange{change: change{tree: f.tree}, id: wire.CeremonyID(id), factory: f, record: d, slot: f.count, saved: true}
+	ch.order = Purchase{Factory: f.ID(), Buyer: d.Buyer, Amount: d.Amount}
+	if err := f.open(cfg, &ch.change, d, ch.id); err != nil {
 		return err
 	}
 	for phase, p := range d.Phases {
-		if err := f.readPhase(cfg, &ch, uint8(phase), p); err != nil {
+		if err := f.readPhase(cfg, &ch.change, uint8(phase), p); err != nil {
 			return err
 		}
 	}
-	if d.Begun && len(d.Phases) == 1 {
-		if f.tree, err = ch.failed(); err != nil {
-			return err
-		}
-	}
-	if d.Begun || d.Kind == "poison" && len(d.Phases) == 1 {
-		f.count++
-	}
-	return nil
+	f.count++
+	return f.settle(ch)
 }
 
 // readPhase checks the signatures of a phase and takes them in.
@@ -164,7 +177,13 @@ func (f *Factory) readPhase(cfg Config, ch *change, phase uint8, p storedPhase) 
 	}
 	addSigned(f.live, slots, sigs)
 	addSigned(f.live, channels, ecdsa)
-	err = ch.advance(phase)
-	f.tree = ch.tree
+	return f.advance(ch, phase)
+}
+
+// advance takes a complete phase into the live tree.
+func (f *Factory) advance(ch *change, phase uint8) (err error) {
+	if f.tree, err = ch.advance(f.tree, phase); err == nil && ch.due != nil {
+		f.due[ch.node()] = ch.due
+	}
 	return err
 }

@@ -9,10 +9,16 @@ import (
 // unsigned: exactly one of them, on a live tree. Both sides compute it from
 // the same message; section 5.4.
 type change struct {
-	tree   *factory.Tree // live; advance replaces it
+	tree   *factory.Tree // as it was when the attempt began
 	update *factory.Update
 	sale   *factory.Sale
 	poison *factory.NodeID
+	// due is the poison to sign, known once the state stands that makes it
+	// safe (POI-001).
+	due []*factory.Tx
+	// reached counts the phases that the live tree has taken in, in this
+	// attempt or in one before that was interrupted.
+	reached uint8
 }
 
 // last is the last phase.
@@ -52,7 +58,7 @@ func (ch *change) txs(phase uint8) (slots, channels []*factory.Tx, err error) {
 	var all []*factory.Tx
 	switch {
 	case ch.poisons(phase):
-		all, err = ch.tree.Poisons(ch.node())
+		all = ch.due
 	case ch.update != nil && phase == 0:
 		all = ch.update.Phase0All()
 		for _, out := range ch.update.Channels() {
@@ -63,7 +69,7 @@ func (ch *change) txs(phase uint8) (slots, channels []*factory.Tx, err error) {
 	case phase == 0:
 		all = append(ch.sale.Phase0(), ch.sale.NewChannel.Distribution)
 	default:
-		all = []*factory.Tx{ch.sale.Tx}
+		all = ch.sale.Phase1()
 	}
 	for _, t := range all {
 		switch {
@@ -88,30 +94,46 @@ func of(c factory.ClientIndex, all []*factory.Tx) []*factory.Tx {
 	return out
 }
 
-// advance changes the live tree once a phase is complete and stored.
-func (ch *change) advance(phase uint8) (err error) {
-	next := ch.tree
+// advance returns the live tree once a phase is complete and stored. A phase
+// that an earlier attempt completed changes nothing any more.
+func (ch *change) advance(live *factory.Tree, phase uint8) (next *factory.Tree, err error) {
+	next = live
 	switch {
+	case phase < ch.reached:
+		return live, nil
 	case ch.poisons(phase):
-		next = ch.tree.Poisoned(ch.node())
+		next = live.Poisoned(ch.node())
 	case ch.update != nil && phase == 1:
-		next, err = ch.tree.Replace(ch.update)
+		if next, err = live.Replace(ch.update); err == nil {
+			ch.due, err = next.Poisons(ch.node())
+		}
 	case ch.sale != nil && phase == 1:
-		next, err = ch.tree.Sold(ch.sale)
+		next, err = live.Sold(ch.sale)
 	}
-	if err == nil {
-		ch.tree = next
+	if err != nil {
+		return live, err
 	}
-	return err
+	ch.reached = phase + 1
+	return next, nil
 }
 
 // failed is the live tree after an attempt in which a state may have been
 // signed and did not become complete (DELAY-002).
-func (ch *change) failed() (*factory.Tree, error) {
+func (ch *change) failed(live *factory.Tree) (*factory.Tree, error) {
 	if ch.update == nil {
-		return ch.tree, nil
+		return live, nil
 	}
-	return ch.tree.Fail(ch.update)
+	return live.Fail(ch.update)
+}
+
+// duePoison is the poison below a transaction: what a live tree waits for, or
+// once it has that, what was signed last. Somebody else may still lack it.
+func duePoison(live *factory.Tree, node factory.NodeID, last []*factory.Tx) ([]*factory.Tx, error) {
+	due, err := live.Poisons(node)
+	if err == nil && len(due) == 0 {
+		due = last
+	}
+	return due, err
 }
 
 // checkChain says what the chain forbids: no state on a kickoff that is out

@@ -29,9 +29,13 @@ type Factory struct {
 	live map[[32]byte][64]byte // signatures by sighash
 	keys Keys
 	// sold are the sales that made channels, by the LSP's key of each; count
-	// is the number of changes that used something up.
+	// is the number of changes in the store.
 	sold  map[[33]byte]wire.CeremonyID
 	count int
+	// interrupted are the changes that somebody may lack a part of, by age;
+	// due is the poison that was signed last below a transaction.
+	interrupted []*lspChange
+	due         map[factory.NodeID][]*factory.Tx
 }
 
 // FactoryMember is a client of a factory.
@@ -50,6 +54,7 @@ func newFactory(keys Keys, c *creation, signatures [][64]byte) *Factory {
 		Ceremony: c.id, Params: t.Params, Shape: t.Shape, Stocks: t.Amounts.Stocks,
 		Outpoint: c.fundingOutpoint(), key: c.key, tree: c.tree,
 		live: signed(c.round.slots, signatures), keys: keys, sold: map[[33]byte]wire.CeremonyID{},
+		due: map[factory.NodeID][]*factory.Tx{},
 	}
 	for _, m := range c.members {
 		f.Members = append(f.Members, FactoryMember{m.peer, m.capacity, m.join.FactoryKey, m.join.ChannelKey, m.join.PayoutKey})
@@ -136,7 +141,8 @@ func openFactory(cfg Config, id wire.CeremonyID, raw []byte) (*Factory, error) {
 	if err := dec.Decode(&d); err != nil {
 		return nil, err
 	}
-	f := &Factory{Ceremony: id, Members: d.Members, Params: d.Params, Shape: d.Shape, Stocks: d.Stocks, Funding: d.Funding, keys: cfg.Keys, sold: map[[33]byte]wire.CeremonyID{}}
+	f := &Factory{Ceremony: id, Members: d.Members, Params: d.Params, Shape: d.Shape, Stocks: d.Stocks, Funding: d.Funding, keys: cfg.Keys,
+		sold: map[[33]byte]wire.CeremonyID{}, due: map[factory.NodeID][]*factory.Tx{}}
 	txid, err := hex.DecodeString(d.Txid)
 	if err != nil || len(txid) != 32 {
 		return nil, fmt.Errorf("funding txid %q is not 32 bytes of hex", d.Txid)

@@ -127,7 +127,7 @@ func (w *world) noisyChange(r *rand.Rand) {
 // lateClients lets the deadline of every client pass.
 func (w *world) lateClients() {
 	for i, c := range w.clients {
-		for _, m := range c.Tick(w.now.Add(ceremony.DefaultDeadline)) {
+		for _, m := range c.Tick(w.now.Add(4 * ceremony.DefaultDeadline)) {
 			w.queue = append(w.queue, packet{toLSP: true, client: i, m: m})
 		}
 	}

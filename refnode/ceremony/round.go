@@ -71,6 +71,9 @@ func (r *round) waitsFor(m int) bool {
 	return r.partials[m] == nil
 }
 
+// maxRemembered is how many public nonces the LSP remembers (SIGN-006).
+const maxRemembered = 1 << 20
+
 // addNonces takes a member's nonces (CER-015). The last one makes done true.
 func (r *round) addNonces(rules rule.Set, used map[[66]byte]bool, m int, raw [][66]byte) (done bool, err error) {
 	if len(raw) != len(r.of[m]) {
@@ -80,6 +83,9 @@ func (r *round) addNonces(rules rule.Set, used map[[66]byte]bool, m int, raw [][
 	for i := range raw {
 		if used[raw[i]] && rules.On(rule.SIGN006) {
 			return false, fail(wire.ReasonNonces, rule.SIGN006, "nonce %d was used before", i)
+		}
+		if len(used) >= maxRemembered {
+			clear(used)
 		}
 		used[raw[i]] = true
 		if parsed[i], err = musig.ParsePublicNonce(raw[i][:]); err != nil {
@@ -228,4 +234,21 @@ func (r *round) forget() {
 	if r != nil {
 		r.own.forget()
 	}
+}
+
+// checkMember verifies one member's partial signatures at once, as a buyer's
+// have to be before the group signs (PS-014).
+func (r *round) checkMember(m int) error {
+	key := r.slots[0].Key
+	for i, s := range r.of[m] {
+		place, _ := r.slots[s].SignerIndex(r.clients[m])
+		signer, ok := key.Signer(place)
+		if !ok {
+			return fail(wire.ReasonInternal, "", "no signer %d", place)
+		}
+		if err := r.own.sessions[s].VerifyPartial(musig.PartialSignature(r.partials[m][i]), r.nonces[m][i], signer); err != nil {
+			return fail(wire.ReasonPartialSignature, rule.CER016, "the buyer's partial signature: %w", err)
+		}
+	}
+	return nil
 }

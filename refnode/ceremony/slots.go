@@ -43,16 +43,14 @@ func (s *signer) nonces() [][66]byte {
 }
 
 // open starts the sessions with the aggregate nonces.
-func (s *signer) open(aggregates []musig.AggregateNonce) error {
-	s.sessions = make([]*musig.Session, len(s.slots))
+func (s *signer) open(aggregates []musig.AggregateNonce) (err error) {
+	jobs := make([]musig.Job, len(s.slots))
 	for i, t := range s.slots {
-		session, err := musig.NewSession(t.Key, aggregates[i], t.Sighash)
-		if err != nil {
-			return err
-		}
-		s.sessions[i] = session
+		jobs[i] = musig.Job{Keys: t.Key, Nonce: aggregates[i], Message: t.Sighash}
 	}
-	return nil
+	s.sessions, err = musig.NewSessions(jobs)
+
+	return err
 }
 
 // sign uses up the secret nonces.

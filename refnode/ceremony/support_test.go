@@ -3,7 +3,6 @@ package ceremony_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -53,6 +52,9 @@ type memory struct {
 	parts  map[wire.CeremonyID]ceremony.Parts
 	broken error // returned by every call
 	signed int
+	// recorded is what ledger holds, in order; life may end at any write.
+	recorded []ledger.Entry
+	life     *mortal
 }
 
 func newMemory() *memory {
@@ -67,18 +69,38 @@ func (m *memory) Sign(_ wire.CeremonyID, entries []ledger.Entry) error {
 	if m.broken != nil {
 		return m.broken
 	}
+	if m.life.dies("before recording") {
+		return errDead
+	}
+	fresh, err := m.ledger.Fresh(entries)
+	if err != nil {
+		return err
+	}
 	m.signed += len(entries)
-	return m.ledger.Add(entries)
+	m.recorded = append(m.recorded, fresh...)
+	if err := m.ledger.Add(entries); err != nil {
+		return err
+	}
+	if m.life.dies("after recording") {
+		return errDead
+	}
+	return nil
 }
 
 func (m *memory) Put(id wire.CeremonyID, part string, data []byte) error {
 	if m.broken != nil {
 		return m.broken
 	}
+	if m.life.dies("before writing " + part) {
+		return errDead
+	}
 	if m.parts[id] == nil {
 		m.parts[id] = ceremony.Parts{}
 	}
 	m.parts[id][part] = slices.Clone(data)
+	if m.life.dies("after writing " + part) {
+		return errDead
+	}
 	return nil
 }
 
@@ -87,6 +109,7 @@ type purse struct {
 	n         uint32
 	reserved  map[wire.CeremonyID]bool
 	broadcast []*btcwire.MsgTx
+	life      *mortal
 }
 
 func (p *purse) Fund(id wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
@@ -101,7 +124,13 @@ func (p *purse) Fund(id wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uin
 func (p *purse) Sign(_ wire.CeremonyID, tx *btcwire.MsgTx) (*btcwire.MsgTx, error) { return tx, nil }
 func (p *purse) Release(id wire.CeremonyID)                                        { delete(p.reserved, id) }
 func (p *purse) Broadcast(tx *btcwire.MsgTx) error {
+	if p.life.dies("before broadcasting") {
+		return errDead
+	}
 	p.broadcast = append(p.broadcast, tx)
+	if p.life.dies("after broadcasting") {
+		return errDead
+	}
 	return nil
 }
 
@@ -122,6 +151,9 @@ type world struct {
 	// bend may change or swallow a message on its way; nil passes all.
 	bend func(p packet) []packet
 	log  []string
+	// lives of the clients, then of the LSP; nil when nobody dies.
+	lives []*mortal
+	died  string
 }
 
 type packet struct {
@@ -197,6 +229,9 @@ func (w *world) create(shape string) wire.CeremonyID {
 // send puts the LSP's messages on the wire.
 func (w *world) send(out []ceremony.Out) {
 	for _, o := range out {
+		if w.life(theLSP).dies("before sending " + o.Message.Name()) {
+			return
+		}
 		i := int(o.To[1])<<8 | int(o.To[2])
 		w.queue = append(w.queue, packet{client: i, m: o.Message})
 	}
@@ -226,6 +261,13 @@ func (w *world) deliver(p packet) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	to := p.client
+	if p.toLSP {
+		to = theLSP
+	}
+	if w.life(to).dies("on receiving " + m.Name()) {
+		return
+	}
 	if p.toLSP {
 		w.log = append(w.log, fmt.Sprintf("%d>%s", p.client, m.Name()))
 		w.send(w.lsp.Receive(w.now, peerID(p.client), m))
@@ -233,6 +275,9 @@ func (w *world) deliver(p packet) {
 	}
 	w.log = append(w.log, fmt.Sprintf("%d<%s", p.client, m.Name()))
 	for _, reply := range w.clients[p.client].Receive(w.now, m) {
+		if w.life(p.client).dies("before sending " + reply.Name()) {
+			return
+		}
 		w.queue = append(w.queue, packet{toLSP: true, client: p.client, m: reply})
 	}
 }
@@ -264,5 +309,3 @@ func (w *world) reopened(i int, id wire.CeremonyID) *ceremony.Held {
 	}
 	return h
 }
-
-var errDisk = errors.New("no space left on device")

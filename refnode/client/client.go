@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,15 +31,21 @@ type Config struct {
 	Bounds   factory.Chain
 	Rand     io.Reader
 	Derive   role.Derive
-	Store    *store.Store
+	Store    role.Store
 	Chain    chain.Interface
 	Clock    transport.Clock
 	Deadline time.Duration // ceremony.DefaultDeadline when 0
+	// ChainTimeout bounds a question to the chain; role.DefaultChainTimeout
+	// when 0. The role waits for the answer.
+	ChainTimeout time.Duration
 	// Accept says whether the wallet takes part; nil accepts everything.
 	Accept func(*wire.Invite) error
 	// Report hears when a message of a ceremony has been handled; nil is
 	// silence.
 	Report func(peer ceremony.Peer, m wire.Ceremony)
+	// Failed hears why the client ended an attempt; nil is silence. It must not
+	// call back into the role.
+	Failed func(lsp ceremony.Peer, id wire.CeremonyID, reason error)
 }
 
 // Client is the role.
@@ -94,6 +102,13 @@ func (d disk) Sign(id wire.CeremonyID, entries []ledger.Entry) error { return d.
 
 func (d disk) Put(id wire.CeremonyID, part string, data []byte) error {
 	return d.Store.Update(func(tx *store.Tx) error {
+		owner, found, err := tx.FactoryPart([32]byte(id), lspPart)
+		if err != nil {
+			return err
+		}
+		if found && !bytes.Equal(owner, d.lsp[:]) {
+			return fmt.Errorf("%w: %s", ErrForeignID, id)
+		}
 		if err := tx.PutFactory([32]byte(id), lspPart, bytes.Clone(d.lsp[:])); err != nil {
 			return err
 		}
@@ -101,14 +116,40 @@ func (d disk) Put(id wire.CeremonyID, part string, data []byte) error {
 	})
 }
 
+// ErrForeignID says that a ceremony_id names a factory of another LSP.
+var ErrForeignID = errors.New("this ceremony_id has a factory with another LSP")
+
+// accept refuses an id that any factory has, whosever it is: its record must
+// not be written over (CER-032).
+func (c *Client) accept(m *wire.Invite) error {
+	if m.Factory == nil && c.cfg.Rules.On(rule.CER032) {
+		_, found, err := c.cfg.Store.Factory([32]byte(m.ID()))
+		if err != nil {
+			return err
+		}
+		if found {
+			return ErrForeignID
+		}
+	}
+	if c.cfg.Accept == nil {
+		return nil
+	}
+	return c.cfg.Accept(m)
+}
+
 func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
-	backend := role.Chain{Backend: c.cfg.Chain}
+	backend := role.Chain{Backend: c.cfg.Chain, Timeout: c.cfg.ChainTimeout}
 	return ceremony.ClientConfig{
 		Config: ceremony.Config{
-			Rules: c.cfg.Rules, Chain: c.cfg.Bounds, Rand: c.cfg.Rand, Keys: role.Keys{Derive: c.cfg.Derive},
+			Rules: c.cfg.Rules, Chain: c.cfg.Bounds, Rand: c.cfg.Rand, Keys: role.Keys{Derive: c.cfg.Derive, LSP: lsp},
 			Store: disk{role.Disk{Store: c.cfg.Store}, lsp}, Deadline: c.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
 		},
-		Accept: c.cfg.Accept,
+		Accept: c.accept,
+		Failed: func(id wire.CeremonyID, f *ceremony.Failure) {
+			if c.cfg.Failed != nil {
+				c.cfg.Failed(lsp, id, f)
+			}
+		},
 	}
 }
 
@@ -191,8 +232,10 @@ func (c *Client) Disconnected(lsp ceremony.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tray.Drop(lsp)
-	c.machine(lsp).Disconnected()
-	c.answer(lsp, nil)
+	if m := c.machines[lsp]; m != nil {
+		m.Disconnected()
+		c.answer(lsp, nil)
+	}
 }
 
 // Outgoing implements plugin.Ceremonies.
@@ -209,40 +252,37 @@ func (c *Client) Held(lsp ceremony.Peer, id wire.CeremonyID) *ceremony.Held {
 	return c.machine(lsp).Held(id)
 }
 
-// ErrNotUsable is wrapped by Usable.
-var ErrNotUsable = errors.New("the factory is not usable")
+// Standing is a factory as it stands at one moment.
+type Standing struct {
+	LSP   ceremony.Peer
+	ID    wire.CeremonyID
+	Index factory.ClientIndex // of this client
+	Tree  *factory.Tree       // never changes
+}
 
-// Usable reports whether a stored factory can be used: its funding output is
-// on the chain as proposed, confirmed in time, with enough confirmations
-// (CER-025, CER-026). It asks the chain each time, so a reorganisation takes
-// it away again.
+// Factories returns the factories that the client has stored, by LSP, then id.
+func (c *Client) Factories() []Standing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []Standing
+	for _, lsp := range slices.SortedFunc(maps.Keys(c.machines), comparePeers) {
+		for _, h := range c.machines[lsp].Factories() {
+			out = append(out, Standing{LSP: lsp, ID: h.ID(), Index: h.Client(), Tree: h.Tree()})
+		}
+	}
+	return out
+}
+
+func comparePeers(a, b ceremony.Peer) int { return bytes.Compare(a[:], b[:]) }
+
+// ErrNotUsable is wrapped by Usable.
+var ErrNotUsable = role.ErrNotUsable
+
+// Usable reports whether a stored factory can be used: role.Chain.Usable.
 func (c *Client) Usable(h *ceremony.Held, confirmations uint32) error {
-	backend := role.Chain{Backend: c.cfg.Chain}
+	c.mu.Lock()
 	tree := h.Tree()
-	want, err := tree.Factory().Funding()
-	if err != nil {
-		return err
-	}
-	out, found, err := backend.Output(tree.Funding())
-	if err != nil {
-		return err
-	}
-	p := tree.Factory().Terms().Params
-	last := chain.Height(p.TipHeight) + chain.Height(p.MaxFundingWait)
-	switch {
-	case !found:
-		return fmt.Errorf("%w: no funding output on the chain", ErrNotUsable)
-	case int64(out.Value) != want.Value || !bytes.Equal(out.Script, want.PkScript):
-		return fmt.Errorf("%w: its funding output is not the one proposed", ErrNotUsable)
-	case out.Confirmed && out.Block.Height > last && c.cfg.Rules.On(rule.CER025):
-		return fmt.Errorf("%w: funded at height %d, promised until %d", ErrNotUsable, out.Block.Height, last)
-	}
-	tip, err := backend.Tip()
-	if err != nil {
-		return err
-	}
-	if got := out.Confirmations(chain.Height(tip)); got < confirmations {
-		return fmt.Errorf("%w: %d of %d confirmations", ErrNotUsable, got, confirmations)
-	}
-	return nil
+	c.mu.Unlock()
+	_, err := role.Chain{Backend: c.cfg.Chain, Timeout: c.cfg.ChainTimeout}.Usable(tree, c.cfg.Rules, confirmations)
+	return err
 }

@@ -10,6 +10,19 @@
 //	status                                  peers, channels, factories
 //	stop                                    {}
 //
+// A node with a factory side (Factories) also obeys
+//
+//	factory  clients [NODEID...],           ceremony_id
+//	         capacity_sat, stock_sat,
+//	         shape "static 2 / kickoff 1 / ps 2", optional
+//	buy      peer, amount_sat, and          ceremony_id
+//	         optionally factory, 64 hex
+//	status                                  as above, factories filled, and height,
+//	                                        ceremonies, wallet, address: see Standing
+//
+// which are answered when the ceremony has begun: a creation that goes on
+// without a silent client does so under another id.
+//
 // A request is {"id":1,"cmd":"status"}, its parameters beside id and cmd;
 // other fields are not read. A reply is {"id":1,"ok":true} with the fields
 // above, or {"id":1,"ok":false,"error":"one line","code":"failed"}. A line
@@ -29,8 +42,8 @@ import (
 	"strings"
 	"time"
 
-	"superscalar/refnode/node"
 	"superscalar/refnode/transport"
+	"superscalar/wire"
 )
 
 // MaxLine is the longest request in bytes, without its newline.
@@ -120,13 +133,21 @@ type done struct {
 	Code  Code    `json:"code,omitempty"`
 }
 
-// status is the reply to status. Channels and factories stay empty until the
-// node keeps some: none outlives its opening yet.
+// status is the reply to status. Channels stay empty until the node keeps some:
+// none outlives its opening yet. Factories are those of a node with a chain.
 type status struct {
 	done
 	Peers     []peer `json:"peers"`
 	Channels  []any  `json:"channels"`
 	Factories []any  `json:"factories"`
+}
+
+// fullStatus is that of a node with a factory side.
+type fullStatus struct {
+	done
+	Peers    []peer `json:"peers"`
+	Channels []any  `json:"channels"`
+	Standing
 }
 
 type peer struct {
@@ -142,9 +163,19 @@ func answer(ctx context.Context, l line, n Node) (reply any, stopped bool) {
 		case "connect":
 			err = connect(ctx, q, n)
 		case "buy":
-			err = buy(q, n)
+			var id wire.CeremonyID
+			if id, err = buy(q, n); err == nil && id != (wire.CeremonyID{}) {
+				return begun{head, id.String()}, false
+			}
+		case "factory":
+			var id wire.CeremonyID
+			if id, err = found(q, n); err == nil {
+				return begun{head, id.String()}, false
+			}
 		case "status":
-			return statusOf(head, n), false
+			if reply, err = statusOf(ctx, head, n); err == nil {
+				return reply, false
+			}
 		case "stop":
 			err = stop(q, n)
 			stopped = err == nil
@@ -178,32 +209,42 @@ func connect(ctx context.Context, q request, n Node) error {
 	return n.Connect(ctx, to)
 }
 
-func buy(q request, n Node) error {
+// buy returns the id of the ceremony that it began, zero without one.
+func buy(q request, n Node) (wire.CeremonyID, error) {
 	text, err := q.text("peer")
 	if err != nil {
-		return err
+		return wire.CeremonyID{}, err
 	}
 	id, err := transport.ParseNodeID(text)
 	if err != nil {
-		return refuse(BadRequest, "peer: %v", err)
+		return wire.CeremonyID{}, refuse(BadRequest, "peer: %v", err)
 	}
-	var amount uint64
-	if json.Unmarshal(q.fields["amount_sat"], &amount) != nil || amount < 1 || amount > maxSat {
-		return refuse(BadRequest, "amount_sat is not a whole number of sat from 1 to %d", maxSat)
+	amount, err := q.sat("amount_sat", 1)
+	if err != nil {
+		return wire.CeremonyID{}, err
 	}
-	err = n.Buy(id, amount)
-	if errors.Is(err, node.ErrUnsupported) {
-		return refuse(Unsupported, "%v", err)
+	if f, ok := n.(Factories); ok {
+		return sell(q, f, Sale{Peer: id, AmountSat: amount})
 	}
-	return err
+	return asUnsupported(wire.CeremonyID{}, n.Buy(id, amount))
 }
 
-func statusOf(head done, n Node) status {
-	s := status{done: head, Peers: []peer{}, Channels: []any{}, Factories: []any{}}
+// statusTimeout bounds what a status asks of the chain.
+const statusTimeout = 5 * time.Second
+
+func statusOf(ctx context.Context, head done, n Node) (any, error) {
+	peers := []peer{}
 	for _, id := range n.Peers() {
-		s.Peers = append(s.Peers, peer{id.String()})
+		peers = append(peers, peer{id.String()})
 	}
-	return s
+	f, ok := n.(Factories)
+	if !ok {
+		return status{done: head, Peers: peers, Channels: []any{}, Factories: []any{}}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	standing, err := f.Standing(ctx)
+	return fullStatus{head, peers, []any{}, standing}, err
 }
 
 // stop answers when the node is down, so that its port is free by then.

@@ -231,6 +231,20 @@ func TestCoinTooSmall(t *testing.T) {
 	if err != nil || len(r.Sent) != 1 || r.Sent[0].Err != nil || r.Sent[0].Rate >= cfg.Fees.Start || r.Sent[0].Fee > 570 {
 		t.Fatalf("sent %+v, %v", r.Sent, err)
 	}
+	// A larger coin comes too late: the small one is in use by the child in
+	// the mempool and is not given away under it.
+	w.fund(0, 100_000, 1)
+	funding := w.chain.Mempool()[2]
+	w.force(funding)
+	w.force()
+	r, err = d.Step(w.ctx)
+	var short *wallet.ShortError
+	if err != nil || len(r.Sent) != 1 || !errors.As(r.Sent[0].Err, &short) {
+		t.Fatalf("sent %+v, %v", r.Sent, err)
+	}
+	if ids := w.wallets[0].Reservations(); len(ids) != 1 {
+		t.Errorf("reservations %v", ids)
+	}
 	w.mine(1)
 	if !w.confirmed(w.node(0, 0).Tx.Txid) {
 		t.Error("the kickoff is not in a block")

@@ -85,7 +85,7 @@ func (s sprout) sell(next *sprout, c rune, buyer factory.ClientIndex) error {
 	}
 	if c == 'x' {
 		next.tree, next.half[sale.Tx.Txid] = s.tree, true
-		next.lost = append(append(next.lost[:len(next.lost):len(next.lost)], sale.Phase0()...), sale.NewChannel.Distribution, sale.Tx)
+		next.lost = append(append(append(next.lost[:len(next.lost):len(next.lost)], sale.Phase0()...), sale.Phase1()...), sale.NewChannel.Distribution)
 
 		return nil
 	}
@@ -179,8 +179,8 @@ func TestEveryHistory(t *testing.T) {
 						continue
 					}
 					grown, err := s.grow(c)
-					if errors.Is(err, errNoState) {
-						continue
+					if id, _ := factory.RuleOf(err); errors.Is(err, errNoState) || id == rule.POI005 {
+						continue // a failed attempt above it has to be replaced first
 					} else if err != nil {
 						t.Fatalf("%q: %v", next, err)
 					}

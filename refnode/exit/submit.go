@@ -59,8 +59,9 @@ func (d *Driver) build(a Action, e *effort, before *attempt, rate wallet.FeeRate
 }
 
 // child pays with the coin that is reserved for the outpoint, or reserves one.
-// A coin that is too small for the rate is exchanged for a larger one, or pays
-// what it can.
+// A coin that is too small for the rate is exchanged for a larger one, unless a
+// child in the mempool spends it already: then, as when there is no larger one,
+// it pays what it can.
 func (d *Driver) child(a Action, parent *wire.MsgTx, before *attempt, rate wallet.FeeRate) (*wallet.Child, wallet.FeeRate, error) {
 	w := d.cfg.Wallet
 	if w == nil {
@@ -81,11 +82,20 @@ func (d *Driver) child(a Action, parent *wire.MsgTx, before *attempt, rate walle
 	if !errors.As(err, &short) && !errors.Is(err, wallet.ErrUnknownReservation) && !errors.Is(err, wallet.ErrCoinGone) {
 		return nil, 0, err
 	}
-	coin, err := d.exchange(bump.ID, vbytes, rate)
-	if err != nil {
-		return nil, 0, err
+	var value factory.Sat
+	if before != nil && before.child != nil && short != nil {
+		value = short.Available
+		if affordable(value, vbytes) < before.rate+wallet.IncrementalRelay {
+			return nil, 0, err
+		}
+	} else {
+		coin, err := d.exchange(bump.ID, vbytes, rate)
+		if err != nil {
+			return nil, 0, err
+		}
+		value = coin.Value
 	}
-	bump.Rate = min(rate, affordable(coin.Value, vbytes))
+	bump.Rate = min(rate, affordable(value, vbytes))
 	if bump.Rate < wallet.MinFeeRate {
 		return nil, 0, errNoCoin
 	}

@@ -110,6 +110,7 @@ func (f *Factory) Build(funding wire.OutPoint, view View) (*Tree, error) {
 		signed: make(map[NodeID]uint8),
 	}
 	t.enterChannels(f.terms.ChannelsFirst, f.terms.Channels)
+	f.keys.prepare(f.layout, view)
 	b := t.builder()
 	if err := b.below(NodeID{}, funding, nil, f.topState()); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ package lsp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,7 +20,6 @@ import (
 	"superscalar/refnode/chain"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/role"
-	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -31,12 +31,15 @@ type Config struct {
 	Bounds   factory.Chain
 	Rand     io.Reader
 	Derive   role.Derive
-	Store    *store.Store
+	Store    role.Store
 	Chain    chain.Interface
 	Wallet   ceremony.Funder
 	Clock    transport.Clock
 	Deadline time.Duration // ceremony.DefaultDeadline when 0
-	Report   func(ceremony.Event)
+	// ChainTimeout bounds a question to the chain; role.DefaultChainTimeout
+	// when 0. The role waits for the answer.
+	ChainTimeout time.Duration
+	Report       func(ceremony.Event)
 }
 
 // LSP is the role.
@@ -52,7 +55,9 @@ type LSP struct {
 }
 
 // New opens the factories of the store and returns the role. Funding
-// transactions that were stored and not seen since are broadcast again.
+// transactions that were stored and not seen since are broadcast again; coins of
+// attempts that ended with the process are free again. A silent chain does not
+// keep it from starting.
 func New(cfg Config) (*LSP, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
@@ -66,43 +71,77 @@ func New(cfg Config) (*LSP, error) {
 		return nil, err
 	}
 	l.machine = ceremony.NewLSP(machine, factories)
-	return l, l.rebroadcast(factories)
+	if err := l.settle(); err != nil {
+		return nil, err
+	}
+	if err := l.Rebroadcast(); err != nil && cfg.Report != nil {
+		cfg.Report(ceremony.Event{Kind: ceremony.EventFailed, Text: err.Error()})
+	}
+	return l, nil
+}
+
+// settle gives back the coins of attempts that a crash ended: no signed funding
+// transaction of theirs was stored, so none has left the process (CER-024).
+func (l *LSP) settle() error {
+	s, ok := l.cfg.Wallet.(role.Settler)
+	if !ok {
+		return nil
+	}
+	return s.Settle(func(id wire.CeremonyID) bool { return l.machine.Factory(id) != nil })
 }
 
 func (l *LSP) config() ceremony.LSPConfig {
-	backend := role.Chain{Backend: l.cfg.Chain}
+	backend := role.Chain{Backend: l.cfg.Chain, Timeout: l.cfg.ChainTimeout}
 	return ceremony.LSPConfig{
 		Config: ceremony.Config{
 			Rules: l.cfg.Rules, Chain: l.cfg.Bounds, Rand: l.cfg.Rand, Keys: role.Keys{Derive: l.cfg.Derive},
 			Store: role.Disk{Store: l.cfg.Store}, Deadline: l.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
 		},
-		Funder: l.cfg.Wallet,
+		Funder: l.cfg.Wallet, CompleteFirst: true,
 		Report: l.cfg.Report,
 	}
 }
 
-// rebroadcast hands out funding transactions that the network may not have: a
-// crash can come between storing and broadcasting.
-func (l *LSP) rebroadcast(factories []*ceremony.Factory) error {
-	for _, f := range factories {
-		if len(f.Funding) == 0 {
-			continue
-		}
-		var tx btcwire.MsgTx
-		if err := tx.Deserialize(bytes.NewReader(f.Funding)); err != nil {
-			return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
-		}
-		_, found, err := l.cfg.Chain.Transaction(context.Background(), tx.TxHash())
-		if err != nil {
-			return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
-		}
-		if !found {
-			if err := l.cfg.Wallet.Broadcast(&tx); err != nil {
-				return fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err)
-			}
+// Rebroadcast hands out funding transactions that the network does not have: a
+// crash or a silent backend can come between storing and broadcasting, a
+// reorganisation after it. What goes wrong is reported, and tried again the next
+// time: the role calls it when it starts, its owner when the chain has changed.
+func (l *LSP) Rebroadcast() error {
+	var errs []error
+	for _, f := range l.funded() {
+		if err := l.rebroadcast(f); err != nil {
+			errs = append(errs, fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (l *LSP) funded() []*ceremony.Factory {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.machine.Factories()
+}
+
+// rebroadcast hands out one, unless it is known, or too late (CER-034): no client
+// would use the factory any more.
+func (l *LSP) rebroadcast(f *ceremony.Factory) error {
+	var tx btcwire.MsgTx
+	if err := tx.Deserialize(bytes.NewReader(f.Funding)); err != nil {
+		return err
+	}
+	backend := role.Chain{Backend: l.cfg.Chain, Timeout: l.cfg.ChainTimeout}
+	known, err := backend.Known(tx.TxHash())
+	if err != nil || known {
+		return err
+	}
+	tip, err := backend.Tip()
+	if err != nil {
+		return err
+	}
+	if tip > f.Params.TipHeight+factory.Height(f.Params.MaxFundingWait) && l.cfg.Rules.On(rule.CER034) {
+		return nil
+	}
+	return l.cfg.Wallet.Broadcast(&tx)
 }
 
 // Attach says how the base node is told that messages wait.
@@ -219,6 +258,31 @@ func (l *LSP) change(start func(time.Time) (wire.CeremonyID, []ceremony.Out, err
 	id, out, err := start(l.cfg.Clock.Now())
 	l.out(out)
 	return id, err
+}
+
+// Resume goes on with the change of a factory that was interrupted last:
+// ceremony.LSP.Resume.
+func (l *LSP) Resume(id wire.CeremonyID) (wire.CeremonyID, error) {
+	return l.change(func(now time.Time) (wire.CeremonyID, []ceremony.Out, error) { return l.machine.Resume(now, id) })
+}
+
+// Standing is a factory as it stands at one moment.
+type Standing struct {
+	ID          wire.CeremonyID
+	Members     []ceremony.FactoryMember // in client order; never changes
+	Tree        *factory.Tree            // never changes
+	Interrupted string                   // the change to complete first, empty when there is none
+}
+
+// Factories returns the factories that were paid for, by id.
+func (l *LSP) Factories() []Standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []Standing
+	for _, f := range l.machine.Factories() {
+		out = append(out, Standing{ID: f.ID(), Members: f.Members, Tree: f.Tree(), Interrupted: f.Interrupted()})
+	}
+	return out
 }
 
 // Factory returns a factory by its id, nil when there is none. What it returns

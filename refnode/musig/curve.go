@@ -2,31 +2,28 @@ package musig
 
 import (
 	"crypto/sha256"
-	"math/big"
+	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/consensys/gnark-crypto/ecc"
-	curve "github.com/consensys/gnark-crypto/ecc/secp256k1"
-	"github.com/consensys/gnark-crypto/ecc/secp256k1/fp"
-	"github.com/consensys/gnark-crypto/ecc/secp256k1/fr"
 )
 
-// This file is the border between the two libraries: scalars belong to btcec,
-// points to gnark-crypto. gnark's affine infinity is (0, 0).
+// This file has the points of the curve y^2 = x^3 + 7 and the border to btcec,
+// to which scalars belong.
 
 // scalar is a number modulo the group order n.
 type scalar = btcec.ModNScalar
 
-// point is an affine point, jacobian one whose inversion is put off.
-type (
-	point    = curve.G1Affine
-	jacobian = curve.G1Jac
-)
+// point is an affine point; infinity is (0, 0), which is not on the curve.
+type point struct{ x, y element }
+
+// jacobian is the point (x/z^2, y/z^3), whose inversion is put off; infinity
+// has z = 0.
+type jacobian struct{ x, y, z element }
 
 // generator is G.
 var generator = func() point {
-	_, affine := curve.Generators()
-	return affine
+	j := baseMul(new(scalar).SetInt(1))
+	return j.affine()
 }()
 
 // parseScalar reads 32 big-endian bytes; ok is false for n and above.
@@ -43,18 +40,19 @@ func hashScalar(hash [32]byte) (s scalar) {
 
 // liftX returns the point with even y whose x is given by 32 bytes. It fails
 // for the field size and above, and where the curve has no such point.
-func liftX(x []byte) (p point, ok bool) {
-	if err := p.X.SetBytesCanonical(x); err != nil {
+func liftX(raw []byte) (p point, ok bool) {
+	if p.x, ok = parseElement(raw); !ok {
 		return point{}, false
 	}
-	var square, seven fp.Element
-	square.Square(&p.X).Mul(&square, &p.X)
-	square.Add(&square, seven.SetUint64(7))
-	if p.Y.Sqrt(&square) == nil {
+	var square element
+	square.square(&p.x)
+	square.mul(&square, &p.x)
+	square.add(&square, &seven)
+	if !p.y.sqrt(&square) {
 		return point{}, false
 	}
-	if !hasEvenY(&p) {
-		p.Y.Neg(&p.Y)
+	if !p.hasEvenY() {
+		p.y.neg(&p.y)
 	}
 
 	return p, true
@@ -66,87 +64,199 @@ func parsePoint(raw []byte) (p point, ok bool) {
 		return point{}, false
 	}
 	if p, ok = liftX(raw[1:]); ok && raw[0] == 3 {
-		p.Y.Neg(&p.Y)
+		p.y.neg(&p.y)
 	}
 
 	return p, ok
 }
 
 // compress is cbytes_ext of BIP-327: 33 zero bytes for infinity.
-func compress(p *point) (raw [33]byte) {
-	if p.IsInfinity() {
+func (p *point) compress() (raw [33]byte) {
+	if p.isInfinity() {
 		return raw
 	}
 	raw[0] = 2
-	if !hasEvenY(p) {
+	if !p.hasEvenY() {
 		raw[0] = 3
 	}
-	x := p.X.Bytes()
+	x := p.x.bytes()
 	copy(raw[1:], x[:])
 
 	return raw
 }
 
+func (p *point) isInfinity() bool { return p.x.isZero() && p.y.isZero() }
+
 // hasEvenY tells the parity of a point that is not infinity.
-func hasEvenY(p *point) bool { return p.Y.Bits()[0]&1 == 0 }
+func (p *point) hasEvenY() bool { return !p.y.isOdd() }
+
+// neg sets p = -q.
+func (p *point) neg(q *point) {
+	p.x = q.x
+	p.y.neg(&q.y)
+}
+
+func (j *jacobian) isInfinity() bool { return j.z.isZero() }
 
 // affine converts a sum to the form in which it is encoded.
-func affine(j *jacobian) (p point) {
-	p.FromJacobian(j)
+func (j *jacobian) affine() (p point) {
+	if !j.isInfinity() {
+		var inverse element
+		inverse.inverse(&j.z)
+		p = j.scaled(&inverse)
+	}
+
 	return p
 }
 
-// baseMul returns k*G. btcec has tables for it, gnark-crypto does not; the
-// coordinates mean the same in both.
+// scaled converts with 1/z.
+func (j *jacobian) scaled(inverse *element) (p point) {
+	var power element
+	power.square(inverse)
+	p.x.mul(&j.x, &power)
+	power.mul(&power, inverse)
+	p.y.mul(&j.y, &power)
+
+	return p
+}
+
+// double sets j = 2*j. No point is its own opposite, so that only infinity
+// gives infinity.
+func (j *jacobian) double() {
+	var xx, yy, yyyy, s, m, t element
+	xx.square(&j.x)
+	yy.square(&j.y)
+	yyyy.square(&yy)
+	s.mul(&j.x, &yy) // x*y^2, four times
+	s.add(&s, &s)
+	s.add(&s, &s)
+	m.add(&xx, &xx) // 3*x^2
+	m.add(&m, &xx)
+	j.z.mul(&j.z, &j.y)
+	j.z.add(&j.z, &j.z)
+	j.x.square(&m)
+	j.x.sub(&j.x, &s)
+	j.x.sub(&j.x, &s)
+	t.sub(&s, &j.x)
+	t.mul(&t, &m)
+	yyyy.add(&yyyy, &yyyy)
+	yyyy.add(&yyyy, &yyyy)
+	yyyy.add(&yyyy, &yyyy)
+	j.y.sub(&t, &yyyy)
+}
+
+// add sets j = j + p for any two points.
+func (j *jacobian) add(p *point) {
+	if p.isInfinity() {
+		return
+	}
+	if j.isInfinity() {
+		*j = jacobian{p.x, p.y, one}
+		return
+	}
+	var zz, u, s, h, r element
+	zz.square(&j.z)
+	u.mul(&p.x, &zz)
+	s.mul(&p.y, &zz)
+	s.mul(&s, &j.z)
+	h.sub(&u, &j.x)
+	r.sub(&s, &j.y)
+	if h.isZero() {
+		if r.isZero() {
+			j.double()
+		} else {
+			*j = jacobian{}
+		}
+
+		return
+	}
+	var hh, hhh, v element
+	hh.square(&h)
+	hhh.mul(&hh, &h)
+	v.mul(&j.x, &hh)
+	j.z.mul(&j.z, &h)
+	j.x.square(&r)
+	j.x.sub(&j.x, &hhh)
+	j.x.sub(&j.x, &v)
+	j.x.sub(&j.x, &v)
+	v.sub(&v, &j.x)
+	v.mul(&v, &r)
+	hhh.mul(&hhh, &j.y)
+	j.y.sub(&v, &hhh)
+}
+
+// affineAll converts many sums with one inversion.
+func affineAll(all []jacobian) []point {
+	inverses := make([]element, len(all))
+	for i := range all {
+		if inverses[i] = all[i].z; all[i].isInfinity() {
+			inverses[i] = one
+		}
+	}
+	invertAll(inverses, nil)
+	points := make([]point, len(all))
+	for i := range all {
+		if !all[i].isInfinity() {
+			points[i] = all[i].scaled(&inverses[i])
+		}
+	}
+
+	return points
+}
+
+// baseMul returns k*G for a secret k: with btcec, whatever the cost. See the
+// package's comment on side channels.
 func baseMul(k *scalar) (j jacobian) {
 	var product btcec.JacobianPoint
 	btcec.ScalarBaseMultNonConst(k, &product)
-	j.X = fieldElement(&product.X)
-	j.Y = fieldElement(&product.Y)
-	j.Z = fieldElement(&product.Z)
+	j.x = fieldElement(&product.X)
+	j.y = fieldElement(&product.Y)
+	j.z = fieldElement(&product.Z)
+
+	return j
+}
+
+// baseTable has m*16^i*G at place 16*i+m.
+var baseTable = sync.OnceValue(func() []point {
+	powers := make([]jacobian, 64)
+	powers[0].add(&generator)
+	for i := range powers[1:] {
+		powers[i+1] = powers[i]
+		for range 4 {
+			powers[i+1].double()
+		}
+	}
+	points := make([]point, 16*len(powers))
+	for i, p := range affineAll(powers) {
+		points[16*i+1] = p
+	}
+	var work adder
+	for m := range int32(14) {
+		var pairs []pair
+		for at := int32(0); int(at) < len(points); at += 16 {
+			pairs = append(pairs, pair{at + m + 2, at + m + 1, at + 1})
+		}
+		work.addPairs(points, pairs)
+	}
+
+	return points
+})
+
+// publicBaseMul returns k*G for a public k, twice as fast as baseMul.
+func publicBaseMul(k *scalar) (j jacobian) {
+	table := baseTable()
+	for i, b := range k.Bytes() {
+		at := 32 * (31 - i)
+		j.add(&table[at+int(b&15)])
+		j.add(&table[at+16+int(b>>4)])
+	}
 
 	return j
 }
 
 // fieldElement converts a coordinate. A normalised one is always in range.
-func fieldElement(f *btcec.FieldVal) (e fp.Element) {
-	_ = e.SetBytesCanonical(f.Normalize().Bytes()[:])
-	return e
-}
-
-// mul returns k*P, in variable time.
-func mul(p *point, k *scalar) (j jacobian) {
-	j.FromAffine(p)
-	j.ScalarMultiplication(&j, integer(k))
-
-	return j
-}
-
-// mulTwo returns k*P + l*Q for points that are not infinity. Sharing the
-// doublings makes it a quarter faster than two multiplications.
-func mulTwo(p *point, k *scalar, q *point, l *scalar) (j jacobian) {
-	j.JointScalarMultiplication(p, q, integer(k), integer(l))
-	return j
-}
-
-// multiExp returns the sum of scalars[i]*points[i]. It runs in one task: the
-// caller has other work for the other cores.
-func multiExp(points []point, scalars []fr.Element) (j jacobian, err error) {
-	_, err = j.MultiExp(points, scalars, ecc.MultiExpConfig{NbTasks: 1})
-	return j, err
-}
-
-// integer converts a public scalar for gnark's multiplications.
-func integer(s *scalar) *big.Int {
-	raw := s.Bytes()
-	return new(big.Int).SetBytes(raw[:])
-}
-
-// element converts a public scalar for gnark's multi-exponentiation.
-func element(s *scalar) (e fr.Element) {
-	raw := s.Bytes()
-	_ = e.SetBytesCanonical(raw[:])
-
+func fieldElement(f *btcec.FieldVal) (e element) {
+	e, _ = parseElement(f.Normalize().Bytes()[:])
 	return e
 }
 

@@ -8,7 +8,8 @@
 // [Session.Sign] a few scalar operations and [Session.VerifyPartial] three
 // point multiplications. A signer is named by its position in the list of
 // keys that the caller gave, in errors too: KeySort of BIP-327 decides the
-// bytes that are hashed and nothing else.
+// bytes that are hashed and nothing else. Many sets, sessions and signatures at
+// once ([AggregateAll], [NewSessions], [VerifyBatch]) cost less than one by one.
 //
 // A [SecretNonce] signs once. It cannot be printed or encoded, a copy of it
 // shares its one use, and it is overwritten when used.
@@ -18,15 +19,15 @@
 //
 // # Side channels
 //
-// Two libraries do the arithmetic. What involves a secret key or a secret
-// nonce is done with the scalars of btcec (decred's ModNScalar), whose
-// operations take constant time. What is public (aggregation, tweaks,
-// verification, batches) uses gnark-crypto, which is faster and takes variable
-// time. One exception is stated rather than hidden: the public nonce of a
-// secret nonce, and the public key of a secret key, are computed with btcec's
-// multiplication of the base point, which is not constant time. No pinned
-// library has one that is. It happens once per nonce, on a number that is used
-// once.
+// What involves a secret key or a secret nonce is done with the scalars of
+// btcec (decred's ModNScalar), whose operations take constant time. What is
+// public (parsing, aggregation, tweaks, sessions, verification, batches) uses
+// points and sums of products of this package on the field of gnark-crypto,
+// which take variable time. One exception is stated rather than
+// hidden: the public nonce of a secret nonce, and the public key of a secret
+// key, are computed with btcec's multiplication of the base point, which is
+// not constant time, and their one inversion is not either. No pinned library
+// has one that is. It happens once per nonce, on a number that is used once.
 //
 // # What it does not do
 //

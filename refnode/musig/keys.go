@@ -7,18 +7,10 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/consensys/gnark-crypto/ecc/secp256k1/fr"
 )
 
-const (
-	// PublicKeySize is a compressed public key in bytes.
-	PublicKeySize = 33
-
-	// multiExpFrom is the number of points from which one
-	// multi-exponentiation is faster than a multiplication per point. Both
-	// give the same sum.
-	multiExpFrom = 20
-)
+// PublicKeySize is a compressed public key in bytes.
+const PublicKeySize = 33
 
 // PublicKey is the plain public key of one signer, parsed once for all the
 // sets it is aggregated in. It never changes; pass it by pointer.
@@ -162,20 +154,32 @@ type signers struct {
 // not change the aggregate. Errors: ErrNoKeys; a *SignerError with ErrPublicKey
 // for nil or ErrDuplicateKey for the second of two equal keys; ErrInfinity.
 func Aggregate(keys []*PublicKey) (*KeyAgg, error) {
-	set, err := newSigners(keys)
+	all, err := AggregateAll([][]*PublicKey{keys})
 	if err != nil {
 		return nil, err
 	}
-	if len(set.index) != len(keys) {
-		for i, key := range keys {
-			if set.index[key.raw] != i {
-				return nil, &SignerError{i, ContributionKey,
-					ErrDuplicateKey}
-			}
+
+	return all[0], nil
+}
+
+// AggregateAll is Aggregate for many sets, on all cores. What a key costs is
+// in part paid once for all the sets it is in, as long as the same *PublicKey
+// stands for it. The error is that of the first set that has one.
+func AggregateAll(sets [][]*PublicKey) ([]*KeyAgg, error) {
+	all := make([]*signers, len(sets))
+	for i, keys := range sets {
+		set, err := newSigners(keys)
+		if err != nil {
+			return nil, err
 		}
+		if err := set.distinct(); err != nil {
+			return nil, err
+		}
+		set.computeCoefficients(Sort(keys))
+		all[i] = set
 	}
 
-	return set.aggregate(Sort(keys))
+	return aggregate(all)
 }
 
 // AggregateUnsorted is BIP-327's KeyAgg without KeySort: the order of the keys
@@ -186,8 +190,13 @@ func AggregateUnsorted(keys []*PublicKey) (*KeyAgg, error) {
 	if err != nil {
 		return nil, err
 	}
+	set.computeCoefficients(keys)
+	all, err := aggregate([]*signers{set})
+	if err != nil {
+		return nil, err
+	}
 
-	return set.aggregate(keys)
+	return all[0], nil
 }
 
 // newSigners checks that there are keys and indexes them.
@@ -212,21 +221,39 @@ func newSigners(keys []*PublicKey) (*signers, error) {
 	return set, nil
 }
 
-// aggregate computes the coefficients and the sum. The keys come in the order
-// in which they are hashed.
-func (s *signers) aggregate(hashed []*PublicKey) (*KeyAgg, error) {
-	s.computeCoefficients(hashed)
-	sum, err := s.sum()
-	if err != nil {
-		return nil, err
+// distinct refuses the second of two equal keys.
+func (s *signers) distinct() error {
+	if len(s.index) == len(s.keys) {
+		return nil
 	}
-	agg := &KeyAgg{signers: s, q: affine(&sum)}
-	if agg.q.IsInfinity() {
-		return nil, ErrInfinity
+	for i, key := range s.keys {
+		if s.index[key.raw] != i {
+			return &SignerError{i, ContributionKey, ErrDuplicateKey}
+		}
 	}
-	agg.internal = agg.OutputKey()
 
-	return agg, nil
+	return nil
+}
+
+// aggregate adds the keys of every set, each times its coefficient.
+func aggregate(sets []*signers) ([]*KeyAgg, error) {
+	terms := make([][]term, len(sets))
+	for i, s := range sets {
+		terms[i] = make([]term, len(s.keys))
+		for j, key := range s.keys {
+			terms[i][j] = term{&key.point, s.coefficients[j]}
+		}
+	}
+	aggregates := make([]*KeyAgg, len(sets))
+	for i, q := range affineAll(sums(terms)) {
+		if q.isInfinity() {
+			return nil, ErrInfinity
+		}
+		aggregates[i] = &KeyAgg{signers: sets[i], q: q}
+		aggregates[i].internal = aggregates[i].OutputKey()
+	}
+
+	return aggregates, nil
 }
 
 // computeCoefficients follows KeyAggCoeffInternal: 1 for the first key that
@@ -250,36 +277,6 @@ func (s *signers) computeCoefficients(hashed []*PublicKey) {
 			key.raw[:]))
 	}
 }
-
-// sum adds the keys, each times its coefficient.
-func (s *signers) sum() (jacobian, error) {
-	if len(s.keys) >= multiExpFrom {
-		points := make([]point, len(s.keys))
-		scalars := make([]fr.Element, len(s.keys))
-		for i, key := range s.keys {
-			points[i] = key.point
-			scalars[i] = element(&s.coefficients[i])
-		}
-
-		return multiExp(points, scalars)
-	}
-
-	var sum jacobian
-	for i, key := range s.keys {
-		if raw := s.coefficients[i].Bytes(); isOne(&raw) {
-			sum.AddMixed(&key.point)
-			continue
-		}
-		product := mul(&key.point, &s.coefficients[i])
-		sum.AddAssign(&product)
-	}
-
-	return sum, nil
-}
-
-// isOne tells the coefficient of the second key, which needs no
-// multiplication.
-func isOne(raw *[32]byte) bool { return *raw == [32]byte{31: 1} }
 
 // TweakPlain adds t*G to the key (BIP-327 ApplyTweak, plain). Errors: ErrTweak
 // for the group order and above, ErrInfinity.
@@ -317,15 +314,15 @@ func (k *KeyAgg) applyTweak(raw [32]byte, xOnly bool) (*KeyAgg, error) {
 		return nil, ErrTweak
 	}
 	tweaked := *k
-	if xOnly && !hasEvenY(&k.q) {
-		tweaked.q.Neg(&k.q)
+	if xOnly && !k.q.hasEvenY() {
+		tweaked.q.neg(&k.q)
 		tweaked.negated = !k.negated
 		tweaked.tweak.Negate()
 	}
-	sum := baseMul(&t)
-	sum.AddMixed(&tweaked.q)
-	tweaked.q = affine(&sum)
-	if tweaked.q.IsInfinity() {
+	sum := publicBaseMul(&t)
+	sum.add(&tweaked.q)
+	tweaked.q = sum.affine()
+	if tweaked.q.isInfinity() {
 		return nil, ErrInfinity
 	}
 	tweaked.tweak.Add(&t)
@@ -339,10 +336,10 @@ func (k *KeyAgg) InternalKey() [32]byte { return k.internal }
 
 // OutputKey returns the x-only key with all tweaks: what a P2TR output holds
 // and signatures verify under.
-func (k *KeyAgg) OutputKey() [32]byte { return k.q.X.Bytes() }
+func (k *KeyAgg) OutputKey() [32]byte { return k.q.x.bytes() }
 
 // PlainKey returns the compressed key with all tweaks.
-func (k *KeyAgg) PlainKey() [PublicKeySize]byte { return compress(&k.q) }
+func (k *KeyAgg) PlainKey() [PublicKeySize]byte { return k.q.compress() }
 
 // Size returns the number of signers.
 func (k *KeyAgg) Size() int { return len(k.signers.keys) }

@@ -193,3 +193,33 @@ func TestOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestAggregateAll compares with sets aggregated one by one that share keys,
+// and asks which set is refused.
+func TestAggregateAll(t *testing.T) {
+	keys := newParty(t, "sets", 40).keys
+	var sets [][]*PublicKey
+	for i := range keys {
+		sets = append(sets, keys[i/2:i+1], keys[:i+1])
+	}
+	for i, got := range must(AggregateAll(sets))(t) {
+		want := must(Aggregate(sets[i]))(t)
+		if got.PlainKey() != want.PlainKey() || got.Size() != len(sets[i]) {
+			t.Fatalf("set %d differs", i)
+		}
+	}
+	if got := must(AggregateAll(nil))(t); len(got) != 0 {
+		t.Fatalf("%d aggregates of no set", len(got))
+	}
+	var signer *SignerError
+	sets[7] = []*PublicKey{keys[0], keys[1], keys[0]}
+	if _, err := AggregateAll(sets); !errors.Is(err, ErrDuplicateKey) ||
+		!errors.As(err, &signer) || signer.Signer != 2 {
+
+		t.Fatalf("equal keys: %v", err)
+	}
+	sets[3] = nil
+	if _, err := AggregateAll(sets); !errors.Is(err, ErrNoKeys) {
+		t.Fatalf("an empty set: %v", err)
+	}
+}

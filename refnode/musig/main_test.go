@@ -16,8 +16,8 @@ import (
 )
 
 // TestMain fixes the seed of the property tests, so that a run can be
-// repeated; -rapid.seed sets another. gnark-crypto starts goroutines: none may
-// be left at the end.
+// repeated; -rapid.seed sets another. Sums start goroutines: none may be left
+// at the end.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if seed := flag.Lookup("rapid.seed"); seed.Value.String() == "0" {

@@ -94,8 +94,8 @@ func (in *NonceInput) derive(key *PublicKey, seed *[32]byte) (*SecretNonce,
 				ErrRandom)
 		}
 		product := baseMul(&secret[i])
-		public.points[i] = affine(&product)
-		half := compress(&public.points[i])
+		public.points[i] = product.affine()
+		half := public.points[i].compress()
 		copy(public.raw[i*PublicKeySize:], half[:])
 	}
 
@@ -229,20 +229,20 @@ func AggregateNonces(nonces []PublicNonce) (AggregateNonce, error) {
 	if len(nonces) == 0 {
 		return AggregateNonce{}, ErrNoKeys
 	}
-	var sums [2]jacobian
+	var totals [2]jacobian
 	for i := range nonces {
 		if nonces[i].IsZero() {
 			return AggregateNonce{}, &SignerError{i, ContributionNonce,
 				ErrPublicNonce}
 		}
-		for j := range sums {
-			sums[j].AddMixed(&nonces[i].points[j])
+		for j := range totals {
+			totals[j].add(&nonces[i].points[j])
 		}
 	}
 	n := AggregateNonce{set: true}
-	for j := range sums {
-		n.points[j] = affine(&sums[j])
-		half := compress(&n.points[j])
+	for j := range totals {
+		n.points[j] = totals[j].affine()
+		half := n.points[j].compress()
 		copy(n.raw[j*PublicKeySize:], half[:])
 	}
 

@@ -101,8 +101,8 @@ func compareSignatures(t *rapid.T, p *party, o *oracle) {
 		var public [PublicNonceSize]byte
 		for j := range scalars {
 			product := baseMul(&scalars[j])
-			half := affine(&product)
-			encoded := compress(&half)
+			half := product.affine()
+			encoded := half.compress()
 			copy(public[33*j:], encoded[:])
 		}
 		secrets = append(secrets, newSecretNonce(scalars, key.public.raw))
@@ -170,7 +170,7 @@ func compareSignatures(t *rapid.T, p *party, o *oracle) {
 
 func TestAgreesWithBtcec(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p, o := drawn(t, rapid.IntRange(1, multiExpFrom+4).Draw(t, "n"))
+		p, o := drawn(t, rapid.IntRange(1, 24).Draw(t, "n"))
 		tweak(t, p, o)
 		compareKeys(t, p, o)
 		compareSignatures(t, p, o)
@@ -207,11 +207,11 @@ func TestAgreesWithBtcecTaproot(t *testing.T) {
 	})
 }
 
-// TestAgreesWithBtcecLarge crosses from single multiplications to the
-// multi-exponentiation. The oracle aggregates again for every signature, so
+// TestAgreesWithBtcecLarge crosses from one block of products to several. The
+// oracle aggregates again for every signature, so
 // that only the aggregates and one signature are compared.
 func TestAgreesWithBtcecLarge(t *testing.T) {
-	for _, n := range []int{multiExpFrom - 1, multiExpFrom, 128, 1024} {
+	for _, n := range []int{25, 128, blockTerms, blockTerms + 1, 1024} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			p := newParty(t, "large", n)
 			var publics []*btcec.PublicKey

@@ -61,8 +61,45 @@ func NewSession(agg *KeyAgg, nonce AggregateNonce, message [32]byte) (*Session,
 	return newSession(agg, nonce, message[:])
 }
 
+// Job is what a session is made of.
+type Job struct {
+	Keys    *KeyAgg
+	Nonce   AggregateNonce
+	Message [32]byte
+}
+
+// NewSessions is NewSession for many, on all cores. The error is that of the
+// first job that has one.
+func NewSessions(jobs []Job) ([]*Session, error) {
+	sessions := make([]*Session, len(jobs))
+	for i := range jobs {
+		job := &jobs[i]
+		s, err := startSession(job.Keys, job.Nonce, job.Message[:])
+		if err != nil {
+			return nil, err
+		}
+		sessions[i] = s
+	}
+	finishSessions(sessions)
+
+	return sessions, nil
+}
+
 // newSession takes a message of any length, as BIP-327 does.
 func newSession(agg *KeyAgg, nonce AggregateNonce, message []byte) (*Session,
+	error) {
+
+	s, err := startSession(agg, nonce, message)
+	if err != nil {
+		return nil, err
+	}
+	finishSessions([]*Session{s})
+
+	return s, nil
+}
+
+// startSession does what comes before the final nonce.
+func startSession(agg *KeyAgg, nonce AggregateNonce, message []byte) (*Session,
 	error) {
 
 	if agg == nil || agg.signers == nil {
@@ -74,33 +111,46 @@ func newSession(agg *KeyAgg, nonce AggregateNonce, message []byte) (*Session,
 	s := &Session{agg: agg, nonce: nonce, message: message}
 	key := agg.OutputKey()
 	s.nonceCoef = hashScalar(tagNonceCoef.hash(nonce.raw[:], key[:], message))
-	s.computeNonce()
 
-	e := hashScalar(tagChallenge.hash(s.r[:], key[:], message))
+	return s, nil
+}
+
+// finishSessions computes the final nonces R1 + b*R2, all at once, and what
+// depends on them.
+func finishSessions(sessions []*Session) {
+	products := make([][]term, len(sessions))
+	for i, s := range sessions {
+		products[i] = []term{{&s.nonce.points[1], s.nonceCoef}}
+	}
+	totals := sums(products)
+	for i, s := range sessions {
+		totals[i].add(&s.nonce.points[0])
+	}
+	for i, final := range affineAll(totals) {
+		sessions[i].finish(&final)
+	}
+}
+
+// finish takes the final nonce, or G where that is infinity: a signature that
+// fails later names the signer, an error here could not.
+func (s *Session) finish(final *point) {
+	if final.isInfinity() {
+		final = &generator
+	}
+	s.r = final.x.bytes()
+	s.oddNonce = !final.hasEvenY()
+
+	agg, key := s.agg, s.agg.OutputKey()
+	e := hashScalar(tagChallenge.hash(s.r[:], key[:], s.message))
 	s.tweakFactor.Mul2(&e, &agg.tweak)
 	s.keyFactor = e
-	if !hasEvenY(&agg.q) {
+	if !agg.q.hasEvenY() {
 		s.tweakFactor.Negate()
 		s.keyFactor.Negate()
 	}
 	if agg.negated {
 		s.keyFactor.Negate()
 	}
-
-	return s, nil
-}
-
-// computeNonce sets the final nonce R1 + b*R2, or G where that is infinity: a
-// signature that fails later names the signer, an error here could not.
-func (s *Session) computeNonce() {
-	sum := mul(&s.nonce.points[1], &s.nonceCoef)
-	sum.AddMixed(&s.nonce.points[0])
-	final := affine(&sum)
-	if final.IsInfinity() {
-		final = generator
-	}
-	s.r = final.X.Bytes()
-	s.oddNonce = !hasEvenY(&final)
 }
 
 // Sign uses up the secret nonce and returns the partial signature. The nonce
@@ -176,12 +226,11 @@ func (s *Session) verifySigner(i int, sig PartialSignature,
 	} else {
 		number.Negate()
 	}
-	sum := mulTwo(&nonce.points[1], &s.nonceCoef,
-		&s.agg.signers.keys[i].point, &keyFactor)
-	sum.AddMixed(&nonce.points[0])
-	base := baseMul(&number)
-	sum.AddAssign(&base)
-	if !sum.Z.IsZero() {
+	total := sum(term{&nonce.points[1], s.nonceCoef},
+		term{&s.agg.signers.keys[i].point, keyFactor},
+		term{&generator, number})
+	total.add(&nonce.points[0])
+	if !total.isInfinity() {
 		return &SignerError{i, ContributionPartial, fmt.Errorf("%w: it "+
 			"does not verify", ErrPartialSignature)}
 	}

@@ -132,14 +132,14 @@ func TestCancellingNonces(t *testing.T) {
 	var honest [2]jacobian
 	for _, nonce := range p.nonces[:2] {
 		for i := range honest {
-			honest[i].AddMixed(&nonce.points[i])
+			honest[i].add(&nonce.points[i])
 		}
 	}
 	var raw [PublicNonceSize]byte
 	for i := range honest {
-		opposite := affine(&honest[i])
-		opposite.Neg(&opposite)
-		half := compress(&opposite)
+		opposite := honest[i].affine()
+		opposite.neg(&opposite)
+		half := opposite.compress()
 		copy(raw[33*i:], half[:])
 	}
 	nonces := slices.Clone(p.nonces)
@@ -191,5 +191,35 @@ func TestPartialSignatureParsing(t *testing.T) {
 				t.Fatalf("parsed %x", sig)
 			}
 		})
+	}
+}
+
+// TestNewSessions compares with sessions made one by one, and asks which job
+// is refused.
+func TestNewSessions(t *testing.T) {
+	p := newParty(t, "jobs", 3)
+	var jobs []Job
+	for i := range 5 {
+		jobs = append(jobs, Job{p.agg, p.session.nonce, number("message", i)})
+	}
+	for i, got := range must(NewSessions(jobs))(t) {
+		want := must(NewSession(p.agg, p.session.nonce, jobs[i].Message))(t)
+		if got.r != want.r || got.oddNonce != want.oddNonce || got.nonceCoef != want.nonceCoef ||
+			got.keyFactor != want.keyFactor || got.tweakFactor != want.tweakFactor ||
+			string(got.message) != string(want.message) {
+
+			t.Fatalf("session %d differs", i)
+		}
+	}
+	if got := must(NewSessions(nil))(t); len(got) != 0 {
+		t.Fatalf("%d sessions of no job", len(got))
+	}
+	jobs[3].Nonce = AggregateNonce{}
+	if _, err := NewSessions(jobs); !errors.Is(err, ErrAggregateNonce) {
+		t.Fatalf("a zero nonce: %v", err)
+	}
+	jobs[3].Keys = nil
+	if _, err := NewSessions(jobs); !errors.Is(err, ErrNoSession) {
+		t.Fatalf("no keys: %v", err)
 	}
 }

@@ -1,10 +1,6 @@
 package musig
 
-import (
-	"fmt"
-
-	"github.com/consensys/gnark-crypto/ecc/secp256k1/fp"
-)
+import "fmt"
 
 // SignatureSize is a complete signature in bytes: x of R, then s (BIP-340).
 const SignatureSize = 64
@@ -29,12 +25,13 @@ func ParseSignature(raw []byte) (Signature, error) {
 }
 
 // parts returns r and s, ErrSignature where one is out of range.
-func (sig *Signature) parts() (r fp.Element, s scalar, err error) {
-	if r.SetBytesCanonical(sig[:32]) != nil {
+func (sig *Signature) parts() (r element, s scalar, err error) {
+	r, ok := parseElement(sig[:32])
+	if !ok {
 		return r, s, fmt.Errorf("%w: r not below the field size",
 			ErrSignature)
 	}
-	s, ok := parseScalar((*[32]byte)(sig[32:]))
+	s, ok = parseScalar((*[32]byte)(sig[32:]))
 	if !ok {
 		return r, s, fmt.Errorf("%w: s not below the group order",
 			ErrSignature)
@@ -68,11 +65,9 @@ func verify(sig *Signature, key [32]byte, message []byte) error {
 	// R = s*G - e*P
 	e := sig.challenge(&key, message)
 	e.Negate()
-	sum := mul(&p, &e)
-	base := baseMul(&s)
-	sum.AddAssign(&base)
-	nonce := affine(&sum)
-	if nonce.IsInfinity() || !nonce.X.Equal(&r) || !hasEvenY(&nonce) {
+	found := sum(term{&p, e}, term{&generator, s})
+	nonce := found.affine()
+	if nonce.isInfinity() || !nonce.x.equal(&r) || !nonce.hasEvenY() {
 		return fmt.Errorf("%w: it does not verify", ErrSignature)
 	}
 

@@ -1,7 +1,7 @@
 package role
 
 import (
-	"context"
+	"encoding/hex"
 	"fmt"
 	"sync"
 
@@ -26,7 +26,9 @@ type Purse struct {
 func (p *Purse) Fund(id wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.Wallet.Sync(context.Background(), p.Chain.Backend); err != nil {
+	ctx, cancel := p.Chain.context()
+	defer cancel()
+	if err := p.Wallet.Sync(ctx, p.Chain.Backend); err != nil {
 		return nil, 0, err
 	}
 	u, err := p.Wallet.FundTx(id.String(), []*btcwire.TxOut{&out}, p.Rate)
@@ -59,6 +61,33 @@ func (p *Purse) Release(id wire.CeremonyID) {
 		delete(p.unsigned, id)
 		_ = p.Wallet.Release(id.String()) // it was reserved: Fund did it
 	}
+}
+
+// Settler is a purse whose reservations outlive the process.
+type Settler interface {
+	// Settle releases the coins of every attempt that keep does not know.
+	Settle(keep func(wire.CeremonyID) bool) error
+}
+
+// Settle implements Settler. Reservations for other purposes stay.
+func (p *Purse) Settle(keep func(wire.CeremonyID) bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range p.Wallet.Reservations() {
+		var id wire.CeremonyID
+		raw, err := hex.DecodeString(name)
+		if err != nil || len(raw) != len(id) {
+			continue
+		}
+		copy(id[:], raw)
+		if keep(id) || p.unsigned[id] != nil {
+			continue
+		}
+		if err := p.Wallet.Release(name); err != nil {
+			return fmt.Errorf("coins of attempt %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // Broadcast implements ceremony.Funder.

@@ -7,11 +7,13 @@ package role
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
@@ -27,30 +29,45 @@ type Derive func(label string, index uint32) (*btcec.PrivateKey, error)
 
 // Keys implements ceremony.Keys: each key has a label with the whole id of its
 // attempt, so that none is used in two attempts (CER-003).
-type Keys struct{ Derive Derive }
+type Keys struct {
+	Derive Derive
+	// LSP is whose ceremonies they are for: two LSPs that choose the same
+	// ceremony_id do not get the same keys. It is zero for an LSP's own keys.
+	LSP ceremony.Peer
+}
 
 // Factory implements ceremony.Keys.
 func (k Keys) Factory(id wire.CeremonyID) (*btcec.PrivateKey, error) {
-	return k.Derive(label("factory", id), 0)
+	return k.Derive(k.label("factory", id), 0)
 }
 
 // Channel implements ceremony.Keys.
 func (k Keys) Channel(id wire.CeremonyID, index uint32) (*btcec.PrivateKey, error) {
-	return k.Derive(label("channel", id), index)
+	return k.Derive(k.label("channel", id), index)
 }
 
 // Payout implements ceremony.Keys.
 func (k Keys) Payout(id wire.CeremonyID) (*btcec.PrivateKey, error) {
-	return k.Derive(label("payout", id), 0)
+	return k.Derive(k.label("payout", id), 0)
 }
 
 // label fits an id into the 64 characters of a label.
-func label(use string, id wire.CeremonyID) string {
-	return use + "/" + base64.RawURLEncoding.EncodeToString(id[:])
+func (k Keys) label(use string, id wire.CeremonyID) string {
+	sum := sha256.Sum256(append(k.LSP[:], id[:]...))
+	return use + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Store is what roles use of a *store.Store, which is one.
+type Store interface {
+	Sign(factory [32]byte, entries []ledger.Entry) error
+	PutFactory(id [32]byte, part string, data []byte) error
+	Update(fn func(tx *store.Tx) error) error
+	Factory(id [32]byte) (parts map[string][]byte, found bool, err error)
+	Factories() (ids [][32]byte, err error)
 }
 
 // Disk implements ceremony.Store.
-type Disk struct{ Store *store.Store }
+type Disk struct{ Store Store }
 
 // Sign implements ceremony.Store.
 func (d Disk) Sign(id wire.CeremonyID, entries []ledger.Entry) error {
@@ -63,7 +80,7 @@ func (d Disk) Put(id wire.CeremonyID, part string, data []byte) error {
 }
 
 // Load reads every factory of a store with open.
-func Load[F any](s *store.Store, open func(wire.CeremonyID, ceremony.Parts) (F, error)) ([]F, error) {
+func Load[F any](s Store, open func(wire.CeremonyID, ceremony.Parts) (F, error)) ([]F, error) {
 	ids, err := s.Factories()
 	if err != nil {
 		return nil, err
@@ -118,6 +135,14 @@ func (c Chain) Seen(o btcwire.OutPoint) (bool, error) {
 	ctx, cancel := c.context()
 	defer cancel()
 	_, found, err := c.Backend.Spend(ctx, o)
+	return found, err
+}
+
+// Known reports whether a transaction is confirmed or in the mempool.
+func (c Chain) Known(txid chainhash.Hash) (bool, error) {
+	ctx, cancel := c.context()
+	defer cancel()
+	_, found, err := c.Backend.Transaction(ctx, txid)
 	return found, err
 }
 
