@@ -111,7 +111,7 @@ type Chain struct {
 }
 
 // DefaultChainTimeout is how long a question to the chain may take.
-const DefaultChainTimeout = 10 * time.Second
+const DefaultChainTimeout = 60 * time.Second
 
 func (c Chain) context() (context.Context, context.CancelFunc) {
 	d := c.Timeout
