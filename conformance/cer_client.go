@@ -204,6 +204,25 @@ func clientCases() []harness.Case {
 			s.Create()
 			s.Complete(rule.CER033)
 		}, rule.CER033),
+		one("same-change-again", "A client that signs the same transactions again does so with fresh nonces.", sameChangeAgain, rule.PS012),
+		one("hidden-sale", "A client refuses an update while a sale that it signed, and was never shown complete, may still come out.", func(p *harness.Play) {
+			s := p.Connect().LSPScript(harness.FactoryPlan{})
+			s.Create()
+			s.MustComplete()
+			s.Bend = func(m wire.Ceremony) []wire.Ceremony {
+				if x, ok := m.(*wire.Signatures); ok && x.Phase == 1 {
+					return nil
+				}
+				return []wire.Ceremony{m}
+			}
+			s.Sell(1, 20_000)
+			s.Late()
+			s.Bend = nil
+			before := len(s.Got)
+			s.Update(0, 10_000)
+			s.Got = s.Got[before:]
+			s.Refused(rule.POI009, "an update over a sale that is hidden", wire.ReasonRecorded)
+		}, rule.POI009),
 		one("unknown-factory", "A client refuses a change of a factory it does not have.", func(p *harness.Play) {
 			goodCreation(p)
 			c := p.Connect()
@@ -270,6 +289,40 @@ func changeRefused(p *harness.Play, id rule.ID, happens, change func(*harness.LS
 	change(s)
 	s.Got = s.Got[before:]
 	s.Refused(id, "a change that the chain forbids", wire.ReasonChain)
+}
+
+// sameChangeAgain interrupts an update and asks for it again.
+func sameChangeAgain(p *harness.Play) {
+	s := p.Connect().LSPScript(harness.FactoryPlan{})
+	s.Create()
+	s.MustComplete()
+	s.Bend = func(m wire.Ceremony) []wire.Ceremony {
+		if x, ok := m.(*wire.AggregateNonces); ok && x.Phase == 1 {
+			return nil
+		}
+		return []wire.Ceremony{m}
+	}
+	before := len(s.Got)
+	s.Update(0, 10_000)
+	s.Late()
+	s.Bend = nil
+	s.Update(0, 10_000)
+	seen := map[[66]byte]bool{}
+	again := 0
+	for _, m := range s.Got[before:] {
+		x, ok := m.(*wire.Nonces)
+		if !ok {
+			continue
+		}
+		if x.Phase == 0 {
+			again++
+		}
+		for _, n := range x.Nonces {
+			p.Check(rule.PS012, seen[n], gomega.BeFalse(), "each nonce is fresh")
+			seen[n] = true
+		}
+	}
+	p.Check(rule.PS012, again, gomega.Equal(2), "the target takes part in the same update twice")
 }
 
 // clientChanges runs every kind of change with the target.

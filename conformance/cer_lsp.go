@@ -123,8 +123,9 @@ func lspCases() []harness.Case {
 			s.Create()
 			s.Complete(rule.CER010)
 			s.Complete(rule.DIST001)
+			s.Complete(rule.DIST007)
 		}
-	}, rule.CER010, rule.DIST001)
+	}, rule.CER010, rule.DIST001, rule.DIST007)
 	one("funding-last", "An LSP does not hand out the funding transaction before every client has stored its path.", false, fundingLast, rule.CER023)
 	one("new-attempt", "An attempt that starts again has a new id, and the LSP a new factory key.", false, newAttempt, rule.CER002, rule.CER003)
 	one("blame", "An LSP tells everybody the index of the client it drops.", false, blamed, rule.CER019)
@@ -145,6 +146,35 @@ func lspCases() []harness.Case {
 		p.Check(rule.CER010, s.Capacity(0), gomega.Equal(uint64(130_000)), "an update moves stock into a channel")
 	}, rule.CER010)
 	one("buyer-first", "In a sale an LSP lets the buyer sign before the others of the group.", false, buyerFirst, rule.PS014)
+	one("one-change-at-a-time", "An LSP does not start a change of clients that another change concerns.", false, func(p *harness.Play) {
+		s := p.ClientsScript(harness.FactoryPlan{})
+		s.Create()
+		s.MustComplete()
+		s.Bend = func(_ int, m wire.Ceremony) []wire.Ceremony {
+			if m.Type() == wire.TypeNonces {
+				return nil // the sale waits
+			}
+			return []wire.Ceremony{m}
+		}
+		s.Sell(1, 20_000, false)
+		p.Check(rule.CER042, s.Heard(0, wire.TypeSale, 0), gomega.BeTrue(), "the sale is proposed to the group")
+		s.TrySell(0, 10_000, true)
+		p.Check(rule.CER042, s.Heard(0, wire.TypeUpdate, 0), gomega.BeFalse(), "no update is proposed to a client of the group meanwhile")
+	}, rule.CER042)
+	one("phase-by-phase", "An LSP does not go on to the state before everybody has stored what hangs below it.", false, func(p *harness.Play) {
+		s := p.ClientsScript(harness.FactoryPlan{})
+		s.Create()
+		s.MustComplete()
+		s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
+			if x, ok := m.(*wire.Stored); ok && i == 1 && x.Phase == 0 {
+				return nil
+			}
+			return []wire.Ceremony{m}
+		}
+		s.Sell(1, 10_000, true)
+		p.Check(rule.CER040, s.Heard(0, wire.TypeSignatures, 0), gomega.BeTrue(), "phase 0 is signed")
+		p.Check(rule.CER040, s.Heard(0, wire.TypeAggregate, 1), gomega.BeFalse(), "no aggregate for the state while a client has not stored phase 0")
+	}, rule.CER040)
 	one("unknown-ceremony", "An LSP refuses a message of an attempt that is not going on.", false, func(p *harness.Play) { unknownAttempt(p, toLSP(p)) }, rule.CER004)
 	one("unknown-abort", "An LSP ignores an abort of an attempt that is not going on.", false, unknownAbort, rule.CER005)
 	return cases

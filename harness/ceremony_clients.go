@@ -248,6 +248,16 @@ func (s *ClientsScript) Sell(buyer int, amount uint64, update bool) {
 	s.pump()
 }
 
+// TrySell is Sell for a purchase that the target may refuse to start.
+func (s *ClientsScript) TrySell(buyer int, amount uint64, update bool) {
+	if stocker, ok := s.play.Node.(Stocker); ok {
+		if err := stocker.Sell(s.play.ctx, [32]byte(s.attempt(buyer)), uint16(buyer), amount, update); err != nil {
+			s.play.event("told to sell %d sat: %s", amount, oneLine(err.Error()))
+		}
+	}
+	s.pump()
+}
+
 // pump lets every client take what it was sent until nothing more comes.
 func (s *ClientsScript) pump() {
 	for moved := true; moved; {

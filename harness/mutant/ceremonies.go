@@ -33,6 +33,11 @@ func ceremonies() []Mutant {
 			}
 			return []wire.Ceremony{m}
 		}),
+		{ID: "PS-012", Rule: rule.PS012, Breaks: "sends the nonces of the first attempt again", Want: "each nonce is fresh", Tamper: repeatsNonces},
+		says("DIST-007", rule.DIST007, "hands out no signatures on channel outputs", "", func(m *wire.Signatures) []wire.Ceremony {
+			m.Channels = nil
+			return []wire.Ceremony{m}
+		}),
 		{ID: "DIST-001", Rule: rule.DIST001, Breaks: "signs no distributions", Rules: rule.Without(rule.DIST001)},
 	}
 }
@@ -62,6 +67,25 @@ func signsAgain() peer.Tamper {
 			}
 		}
 		return []wire.Ceremony{m}
+	})}
+}
+
+// repeatsNonces sends the nonces of an earlier message of the same phase and
+// number again.
+func repeatsNonces() peer.Tamper {
+	first := map[[2]int][][66]byte{}
+	return peer.Tamper{Out: ceremonyOut(func(m wire.Ceremony) []wire.Ceremony {
+		x, ok := m.(*wire.Nonces)
+		if !ok {
+			return []wire.Ceremony{m}
+		}
+		key := [2]int{int(x.Phase), len(x.Nonces)}
+		if old := first[key]; old != nil {
+			x.Nonces = old
+		} else {
+			first[key] = x.Nonces
+		}
+		return []wire.Ceremony{x}
 	})}
 }
 

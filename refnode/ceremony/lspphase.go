@@ -124,7 +124,7 @@ func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
 func (l *LSP) changeStored(now time.Time, ch *lspChange, i int) ([]Out, error) {
 	ch.members[i].stored = true
 	for _, m := range ch.members {
-		if !m.stored {
+		if !m.stored && l.cfg.on(rule.CER040) {
 			return nil, nil
 		}
 	}
