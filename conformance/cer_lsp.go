@@ -221,10 +221,12 @@ func fundingLast(p *harness.Play) {
 		for k := range s.Peers {
 			p.Check(rule.CER023, s.FundedYet(k), gomega.BeFalse(), fmt.Sprintf("client %d has no ceremony_funded while %d of 3 clients have stored", k, stored))
 		}
+		p.Check(rule.CER023, p.OnChain(s.FundingTxid()), gomega.BeFalse(), fmt.Sprintf("the funding transaction is not out while %d of 3 clients have stored", stored))
 		stored++
 		return []wire.Ceremony{m}
 	}
 	s.Create()
+	p.Check(rule.CER023, p.OnChain(s.FundingTxid()), gomega.BeTrue(), "the funding transaction is out once all have stored")
 	p.Check(rule.CER023, stored, gomega.Equal(3), "every client is asked to store")
 	s.Complete(rule.CER023)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
@@ -94,6 +95,15 @@ func (p *Play) Tip() factory.Height {
 		p.controlFailed("the suite's chain answers", err.Error())
 	}
 	return factory.Height(tip.Height)
+}
+
+// OnChain reports whether a transaction is confirmed or in the mempool.
+func (p *Play) OnChain(txid wire.Txid) bool {
+	_, found, err := p.Chain().Transaction(p.ctx, chainhash.Hash(txid))
+	if err != nil {
+		p.controlFailed("the suite's chain answers", oneLine(err.Error()))
+	}
+	return found
 }
 
 // Mine mines blocks on that chain.

@@ -313,3 +313,13 @@ func (s *ClientsScript) Heard(i int, t wire.CeremonyType, phase uint8) bool {
 		}
 	})
 }
+
+// FundingTxid is that of the last proposal.
+func (s *ClientsScript) FundingTxid() (txid wire.Txid) {
+	for _, m := range s.Got[0] {
+		if x, ok := m.(*wire.Proposal); ok {
+			txid = x.Funding.Txid
+		}
+	}
+	return txid
+}
