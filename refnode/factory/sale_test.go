@@ -3,6 +3,7 @@ package factory_test
 import (
 	"testing"
 
+	"github.com/btcsuite/btcd/wire"
 	"pgregory.net/rapid"
 
 	"superscalar/refnode/factory"
@@ -181,6 +182,7 @@ func checkCover(t fataler, tree *factory.Tree, c factory.ClientIndex) {
 		}
 		least = min(least, paid)
 	}
+	least = min(least, leastOfReplaced(t, tree, c))
 	if got := must(tree.Cover(c))(t); got != least {
 		t.Fatal("cover ", got, ", want ", least)
 	}
@@ -199,6 +201,46 @@ func checkCover(t fataler, tree *factory.Tree, c factory.ClientIndex) {
 	if vbytes != exit.VBytes {
 		t.Fatal(exit.VBytes, " vB, want ", vbytes)
 	}
+}
+
+// leastOfReplaced is what a client is left with in the worst of the states that
+// updates replaced: at each outpoint its distribution, on the leaf its channels
+// and, wherever the chain of sales stops, the poison of the stock left there.
+func leastOfReplaced(t fataler, tree *factory.Tree, c factory.ClientIndex) factory.Sat {
+	t.Helper()
+	poison := map[wire.OutPoint]*factory.Tx{}
+	for _, tx := range append(must(tree.Poisons(factory.NodeID{}))(t), tree.SignedPoison()...) {
+		poison[tx.Outpoint()] = tx
+	}
+	least := factory.MaxSat
+	leaf, group, _ := tree.Factory().Layout().Group(c)
+	for _, old := range tree.Former() {
+		if !old.Node.Clients.Contains(c) {
+			continue
+		}
+		paid := old.Node.Distribution.Pays(c)
+		for _, nested := range old.Node.Nested {
+			paid = max(paid, nested.Pays(c))
+		}
+		least = min(least, paid)
+		if old.Node.ID != leaf {
+			continue
+		}
+		channels, stock := old.Node.Channels[c-old.Node.Clients.First].Value, old.Node.Stocks[group]
+		for _, sale := range old.Sales[group] {
+			least = min(least, channels+poison[stock.Outpoint].Pays(c))
+			if sale.Buyer == c {
+				channels += sale.NewChannel.Value
+			}
+			stock = sale.Change
+		}
+		if stock != nil {
+			channels += poison[stock.Outpoint].Pays(c)
+		}
+		least = min(least, channels)
+	}
+
+	return least
 }
 
 // TestRandomLives sells and updates at random and checks what always holds.
