@@ -20,7 +20,9 @@ func Cases() []harness.Case {
 		transportCases(), messageCases(), initCases(), noticeCases(), pingCases(),
 		featureCases(), envelopeCases(), supportedCases(), piggybackCases(),
 		superscalarCases(), loopbackCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
-		ceremonyMessageCases(), clientCases(), lspCases(),
+		ceremonyMessageCases(), clientCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
+		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
+		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
 	)
 	for i := range all {
 		if all[i].Since == "" {

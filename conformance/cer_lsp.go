@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/onsi/gomega"
 
@@ -19,7 +20,6 @@ type lspFault struct {
 	name, what string
 	rule       rule.ID
 	bend       func(p *harness.Play, s *harness.ClientsScript, m wire.Ceremony) []wire.Ceremony
-	reasons    []wire.Reason // none: it is gone and hears nothing
 	slow       bool
 }
 
@@ -63,31 +63,29 @@ func replaced(t wire.CeremonyType, f func(id wire.Attempt) wire.Ceremony) func(*
 }
 
 func lspFaults() []lspFault {
-	one := func(r ...wire.Reason) []wire.Reason { return r }
-	late := one(wire.ReasonDeadline)
 	return []lspFault{
-		{"silent/join", "keeps silent at the invitation", rule.CER017, withheld(wire.TypeJoin), late, true},
-		{"silent/nonces", "keeps silent after the proposal", rule.CER017, withheld(wire.TypeNonces), late, true},
-		{"silent/partials", "keeps silent after the aggregate", rule.CER017, withheld(wire.TypePartials), late, true},
-		{"silent/stored", "keeps silent after the signatures", rule.CER017, withheld(wire.TypeStored), late, true},
-		{"join/key-of-another", "joins with the factory key of another client", rule.CER014, copiedKey, one(wire.ReasonKeys), false},
-		{"nonces/too-few", "sends one nonce too few", rule.CER015, nonces(func(m *wire.Nonces) { m.Nonces = m.Nonces[1:] }), one(wire.ReasonNonces), false},
-		{"nonces/too-many", "sends one nonce too many", rule.CER015, nonces(func(m *wire.Nonces) { m.Nonces = append(m.Nonces, m.Nonces[0]) }), one(wire.ReasonNonces), false},
-		{"nonces/no-point", "sends a nonce that is not a point", rule.SIGN004, nonces(func(m *wire.Nonces) { m.Nonces[0][0] = 7 }), one(wire.ReasonNonces), false},
-		{"nonces/infinity", "sends a nonce of zeros", rule.SIGN004, nonces(func(m *wire.Nonces) { m.Nonces[0] = [66]byte{} }), one(wire.ReasonNonces), false},
-		{"nonces/repeated", "sends one nonce for two transactions", rule.SIGN006, nonces(func(m *wire.Nonces) { m.Nonces[1] = m.Nonces[0] }), one(wire.ReasonNonces), false},
-		{"partials/wrong", "sends a wrong partial signature", rule.CER016, partials(func(m *wire.Partials) { m.Partials[1][31] ^= 1 }), one(wire.ReasonPartialSignature), false},
-		{"partials/wrong-twice", "sends two wrong partial signatures", rule.SIGN008, partials(func(m *wire.Partials) { m.Partials[0][31] ^= 1; m.Partials[1][31] ^= 1 }), one(wire.ReasonPartialSignature), false},
+		{"silent/join", "keeps silent at the invitation", rule.CER017, withheld(wire.TypeJoin), true},
+		{"silent/nonces", "keeps silent after the proposal", rule.CER017, withheld(wire.TypeNonces), true},
+		{"silent/partials", "keeps silent after the aggregate", rule.CER017, withheld(wire.TypePartials), true},
+		{"silent/stored", "keeps silent after the signatures", rule.CER017, withheld(wire.TypeStored), true},
+		{"join/key-of-another", "joins with the factory key of another client", rule.CER014, copiedKey, false},
+		{"nonces/too-few", "sends one nonce too few", rule.CER015, nonces(func(m *wire.Nonces) { m.Nonces = m.Nonces[1:] }), false},
+		{"nonces/too-many", "sends one nonce too many", rule.CER015, nonces(func(m *wire.Nonces) { m.Nonces = append(m.Nonces, m.Nonces[0]) }), false},
+		{"nonces/no-point", "sends a nonce that is not a point", rule.SIGN004, nonces(func(m *wire.Nonces) { m.Nonces[0][0] = 7 }), false},
+		{"nonces/infinity", "sends a nonce of zeros", rule.SIGN004, nonces(func(m *wire.Nonces) { m.Nonces[0] = [66]byte{} }), false},
+		{"nonces/repeated", "sends one nonce for two transactions", rule.SIGN006, nonces(func(m *wire.Nonces) { m.Nonces[1] = m.Nonces[0] }), false},
+		{"partials/wrong", "sends a wrong partial signature", rule.CER016, partials(func(m *wire.Partials) { m.Partials[1][31] ^= 1 }), false},
+		{"partials/wrong-twice", "sends two wrong partial signatures", rule.SIGN008, partials(func(m *wire.Partials) { m.Partials[0][31] ^= 1; m.Partials[1][31] ^= 1 }), false},
 		{"partials/out-of-range", "sends a partial signature above the order", rule.SIGN005, partials(func(m *wire.Partials) {
 			for i := range m.Partials[0] {
 				m.Partials[0][i] = 0xff
 			}
-		}), one(wire.ReasonPartialSignature), false},
-		{"partials/too-few", "sends one partial signature too few", rule.CER016, partials(func(m *wire.Partials) { m.Partials = m.Partials[1:] }), one(wire.ReasonPartialSignature), false},
-		{"unexpected", "sends ceremony_stored in place of nonces", rule.CER007, replaced(wire.TypeNonces, func(a wire.Attempt) wire.Ceremony { return &wire.Stored{Attempt: a} }), one(wire.ReasonUnexpected), false},
+		}), false},
+		{"partials/too-few", "sends one partial signature too few", rule.CER016, partials(func(m *wire.Partials) { m.Partials = m.Partials[1:] }), false},
+		{"unexpected", "sends ceremony_stored in place of nonces", rule.CER007, replaced(wire.TypeNonces, func(a wire.Attempt) wire.Ceremony { return &wire.Stored{Attempt: a} }), false},
 		{"abort", "ends the attempt", rule.CER018, replaced(wire.TypeNonces, func(a wire.Attempt) wire.Ceremony {
 			return &wire.Abort{Attempt: a, Reason: wire.ReasonRefused}
-		}), one(wire.ReasonRefused), false},
+		}), false},
 	}
 }
 
@@ -104,14 +102,21 @@ func copiedKey(_ *harness.Play, s *harness.ClientsScript, m wire.Ceremony) []wir
 // lspPlan is a factory of three.
 func lspPlan() harness.FactoryPlan { return harness.FactoryPlan{Clients: 3} }
 
-// lspCases are those of an LSP under test.
+// lspCase declares a case of an LSP under test about ceremonies.
+func lspCase(name, summary string, body func(*harness.Play), ids ...rule.ID) harness.Case {
+	return harness.Case{
+		Name: caseName("lsp", name, ids[0]), Summary: summary, Rules: ids, Roles: []harness.Role{node.LSP}, Tier: harness.Chain,
+		Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Body: body,
+	}
+}
+
+// lspCases are those of an LSP under test about creation.
 func lspCases() []harness.Case {
 	var cases []harness.Case
 	one := func(name, summary string, slow bool, body func(*harness.Play), ids ...rule.ID) {
-		cases = append(cases, harness.Case{
-			Name: caseName("lsp", name, ids[0]), Summary: summary, Rules: ids, Roles: []harness.Role{node.LSP}, Tier: harness.Chain,
-			Features: factories, Protocol: harness.SuperScalar, Since: "0.2", Slow: slow, Body: body,
-		})
+		c := lspCase(name, summary, body, ids...)
+		c.Slow = slow
+		cases = append(cases, c)
 	}
 	for _, f := range lspFaults() {
 		one(f.name, fmt.Sprintf("An LSP drops a client that %s, and creates the factory without it.", f.what), f.slow,
@@ -127,6 +132,7 @@ func lspCases() []harness.Case {
 		}
 	}, rule.CER010, rule.DIST001, rule.DIST007)
 	one("funding-last", "An LSP does not hand out the funding transaction before every client has stored its path.", false, fundingLast, rule.CER023)
+	one("nonces/repeated-attempt", "An LSP drops a client that uses a nonce of an earlier attempt.", false, nonceOfAttempt, rule.SIGN006)
 	one("new-attempt", "An attempt that starts again has a new id, and the LSP a new factory key.", false, newAttempt, rule.CER002, rule.CER003)
 	one("blame", "An LSP tells everybody the index of the client it drops.", false, blamed, rule.CER019)
 	one("restart", "A dropped client does not stop the creation for the others.", false, func(p *harness.Play) {
@@ -136,45 +142,6 @@ func lspCases() []harness.Case {
 		s.Complete(rule.CER018, 1)
 	}, rule.CER018)
 	one("disconnect", "An LSP drops a client whose connection ends in the middle, and goes on with the others.", false, disconnected, rule.CER031)
-	one("sale", "An LSP sells from a stock: every client of the group gets complete signatures, the buyer a second channel.", false, func(p *harness.Play) {
-		s := p.ClientsScript(harness.FactoryPlan{})
-		s.Create()
-		s.MustComplete()
-		s.Sell(1, 20_000, false)
-		p.Check(rule.CER010, s.Channels(1), gomega.Equal(2), "the buyer has a second channel")
-		s.Sell(0, 30_000, true)
-		p.Check(rule.CER010, s.Capacity(0), gomega.Equal(uint64(130_000)), "an update moves stock into a channel")
-	}, rule.CER010)
-	one("buyer-first", "In a sale an LSP lets the buyer sign before the others of the group.", false, buyerFirst, rule.PS014)
-	one("one-change-at-a-time", "An LSP does not start a change of clients that another change concerns.", false, func(p *harness.Play) {
-		s := p.ClientsScript(harness.FactoryPlan{})
-		s.Create()
-		s.MustComplete()
-		s.Bend = func(_ int, m wire.Ceremony) []wire.Ceremony {
-			if m.Type() == wire.TypeNonces {
-				return nil // the sale waits
-			}
-			return []wire.Ceremony{m}
-		}
-		s.Sell(1, 20_000, false)
-		p.Check(rule.CER042, s.Heard(0, wire.TypeSale, 0), gomega.BeTrue(), "the sale is proposed to the group")
-		s.TrySell(0, 10_000, true)
-		p.Check(rule.CER042, s.Heard(0, wire.TypeUpdate, 0), gomega.BeFalse(), "no update is proposed to a client of the group meanwhile")
-	}, rule.CER042)
-	one("phase-by-phase", "An LSP does not go on to the state before everybody has stored what hangs below it.", false, func(p *harness.Play) {
-		s := p.ClientsScript(harness.FactoryPlan{})
-		s.Create()
-		s.MustComplete()
-		s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
-			if x, ok := m.(*wire.Stored); ok && i == 1 && x.Phase == 0 {
-				return nil
-			}
-			return []wire.Ceremony{m}
-		}
-		s.Sell(1, 10_000, true)
-		p.Check(rule.CER040, s.Heard(0, wire.TypeSignatures, 0), gomega.BeTrue(), "phase 0 is signed")
-		p.Check(rule.CER040, s.Heard(0, wire.TypeAggregate, 1), gomega.BeFalse(), "no aggregate for the state while a client has not stored phase 0")
-	}, rule.CER040)
 	one("unknown-ceremony", "An LSP refuses a message of an attempt that is not going on.", false, func(p *harness.Play) { unknownAttempt(p, toLSP(p)) }, rule.CER004)
 	one("unknown-abort", "An LSP ignores an abort of an attempt that is not going on.", false, unknownAbort, rule.CER005)
 	return cases
@@ -204,7 +171,9 @@ func droppedFromCreation(p *harness.Play, f lspFault) {
 	s := p.ClientsScript(lspPlan())
 	s.Bend = once(1, f.bend, p, s)
 	s.Create()
-	s.Dropped(f.rule, 1, f.reasons...)
+	if f.name != "abort" { // nothing is to be said to one who leaves
+		s.Dropped(f.rule, 1, reasonsOf(f.rule)...)
+	}
 	s.Complete(f.rule, 1)
 }
 
@@ -229,22 +198,6 @@ func fundingLast(p *harness.Play) {
 	p.Check(rule.CER023, p.OnChain(s.FundingTxid()), gomega.BeTrue(), "the funding transaction is out once all have stored")
 	p.Check(rule.CER023, stored, gomega.Equal(3), "every client is asked to store")
 	s.Complete(rule.CER023)
-}
-
-// buyerFirst withholds the buyer's partial signature on the sale.
-func buyerFirst(p *harness.Play) {
-	s := p.ClientsScript(harness.FactoryPlan{})
-	s.Create()
-	s.MustComplete()
-	s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
-		if x, ok := m.(*wire.Partials); ok && x.Phase == 1 && i == 1 {
-			return nil
-		}
-		return []wire.Ceremony{m}
-	}
-	s.Sell(1, 20_000, false)
-	p.Check(rule.PS014, s.Heard(1, wire.TypeAggregate, 1), gomega.BeTrue(), "the buyer is asked to sign the sale")
-	p.Check(rule.PS014, s.Heard(0, wire.TypeAggregate, 1), gomega.BeFalse(), "the other client is not asked before the buyer has signed")
 }
 
 // newAttempt makes the LSP start again and compares both attempts.
@@ -296,4 +249,29 @@ func disconnected(p *harness.Play) {
 		return []wire.Ceremony{m}
 	}
 	s.CreateWithout(rule.CER031, 1)
+}
+
+// nonceOfAttempt has client 2 stop an attempt, and client 1 use a nonce of it in
+// the next.
+func nonceOfAttempt(p *harness.Play) {
+	goodFactory(p)
+	s := p.ClientsScript(lspPlan())
+	var used [][66]byte
+	stopped := false
+	s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
+		x, ok := m.(*wire.Nonces)
+		switch {
+		case ok && i == 1 && used == nil:
+			used = slices.Clone(x.Nonces)
+		case ok && i == 1:
+			x.Nonces[0] = used[0]
+		case ok && i == 2 && !stopped:
+			stopped = true
+			x.Nonces = x.Nonces[1:]
+		}
+		return []wire.Ceremony{m}
+	}
+	s.Create()
+	s.Dropped(rule.SIGN006, 1, reasonsOf(rule.SIGN006)...)
+	s.Complete(rule.SIGN006, 1, 2)
 }

@@ -123,7 +123,7 @@ func (p *Play) Mine(blocks uint32, txs ...*btcwire.MsgTx) {
 // party is a participant that the suite plays: the configuration of a machine
 // of package ceremony with keys and randomness of its own.
 func (p *Play) party(name string, rules rule.Set, tip func() (factory.Height, error)) ceremony.Config {
-	l, err := ledger.New(rule.Set{}, nil)
+	l, err := ledger.New(rules, nil)
 	if err != nil {
 		panic(err) // an empty ledger has no contradiction
 	}
@@ -160,8 +160,12 @@ func (s *scriptStore) Sign(_ wire.CeremonyID, entries []ledger.Entry) error {
 }
 func (s *scriptStore) Put(wire.CeremonyID, string, []byte) error { return nil }
 
-// scriptPurse funds from the chain that the suite shares with the target.
-type scriptPurse struct{ play *Play }
+// scriptPurse funds from the chain that the suite shares with the target, and
+// mines the funding transaction: without it nothing changes (CER-044).
+type scriptPurse struct {
+	play     *Play
+	unfunded bool
+}
 
 func (s *scriptPurse) Fund(_ wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
 	tx, err := s.play.Chain().FundOutputs(&out)
@@ -179,8 +183,13 @@ func (s *scriptPurse) Fund(_ wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx
 func (s *scriptPurse) Sign(_ wire.CeremonyID, tx *btcwire.MsgTx) (*btcwire.MsgTx, error) {
 	return tx, nil
 }
-func (s *scriptPurse) Release(wire.CeremonyID)        {}
-func (s *scriptPurse) Broadcast(*btcwire.MsgTx) error { return nil }
+func (s *scriptPurse) Release(wire.CeremonyID) {}
+func (s *scriptPurse) Broadcast(*btcwire.MsgTx) error {
+	if !s.unfunded {
+		s.play.Mine(1) // Fund has submitted it
+	}
+	return nil
+}
 
 // found tells the target, an LSP, to create a factory.
 func (p *Play) found(order FactoryOrder) {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	btcwire "github.com/btcsuite/btcd/wire"
-
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
@@ -24,6 +22,9 @@ type FactoryPlan struct {
 	Capacity, Stock uint64
 	// Params changes the parameters, which are the defaults; nil leaves them.
 	Params func(*factory.Params)
+	// Unfunded leaves the funding transaction out of every block, until the case
+	// mines it.
+	Unfunded bool
 	// Rules are those that the suite's own side keeps: to propose what a rule
 	// forbids it has to be off.
 	Rules rule.Set
@@ -60,6 +61,9 @@ type LSPScript struct {
 	// Bend changes what the target is sent: it returns the messages to send in
 	// place of m. Nil changes nothing.
 	Bend func(m wire.Ceremony) []wire.Ceremony
+	// Deaf says which answers of the target the suite's LSP does not hear. Nil
+	// lets it hear all.
+	Deaf func(m wire.Ceremony) bool
 
 	Got    []wire.Ceremony // from the target, in order
 	Sent   []wire.Ceremony // to the target
@@ -73,6 +77,7 @@ type LSPScript struct {
 	inbox  []inMemory
 	unsent []wire.Ceremony // to the target
 	ended  Outcome
+	done   int // changes that everybody has stored
 }
 
 // inMemory is a message between participants that the suite plays.
@@ -95,7 +100,12 @@ func (c *Peer) LSPScript(plan FactoryPlan) *LSPScript {
 	tip := func() (factory.Height, error) { return now, nil } // where the suite stands when it begins
 	s := &LSPScript{play: p, peer: c}
 	s.lsp = ceremony.NewLSP(ceremony.LSPConfig{
-		Config: p.party(fmt.Sprintf("lsp %d", len(p.frames)), plan.Rules, tip), Funder: &scriptPurse{play: p},
+		Config: p.party(fmt.Sprintf("lsp %d", len(p.frames)), plan.Rules, tip), Funder: &scriptPurse{play: p, unfunded: plan.Unfunded},
+		Report: func(e ceremony.Event) {
+			if e.Kind == ceremony.EventChanged {
+				s.done++
+			}
+		},
 	}, nil)
 	plan, shape, params := plan.filled()
 	s.order = ceremony.Order{Shape: func(int) factory.Shape { return shape }, Params: params, Stock: factory.Sat(plan.Stock)}
@@ -113,33 +123,6 @@ func (s *LSPScript) Create() {
 		panic(fmt.Sprintf("the suite cannot create its factory: %v", err))
 	}
 	s.run(out)
-}
-
-// Update runs an update that moves amount sat to a client.
-func (s *LSPScript) Update(buyer int, amount uint64) {
-	_, out, err := s.lsp.Update(scriptNow, s.purchase(buyer, amount))
-	s.must("update", err)
-	s.run(out)
-}
-
-// Late lets the suite's LSP give up what it waits for.
-func (s *LSPScript) Late() { s.run(s.lsp.Tick(scriptNow.Add(ceremony.DefaultDeadline))) }
-
-// Sell runs a sale of amount sat to a client.
-func (s *LSPScript) Sell(buyer int, amount uint64) {
-	_, out, err := s.lsp.Sell(scriptNow, s.purchase(buyer, amount))
-	s.must("sale", err)
-	s.run(out)
-}
-
-func (s *LSPScript) purchase(buyer int, amount uint64) ceremony.Purchase {
-	return ceremony.Purchase{Factory: s.Funded, Buyer: factory.ClientIndex(buyer), Amount: factory.Sat(amount)}
-}
-
-func (s *LSPScript) must(what string, err error) {
-	if err != nil {
-		panic(fmt.Sprintf("the suite cannot start its %s: %v", what, err))
-	}
 }
 
 // run delivers messages until there are none.
@@ -192,6 +175,9 @@ func (s *LSPScript) talk() {
 	answers, outcome := s.listen()
 	for _, m := range answers {
 		s.Got = append(s.Got, m)
+		if s.Deaf != nil && s.Deaf(m) {
+			continue
+		}
 		s.post(s.lsp.Receive(scriptNow, scriptPeer(0), m))
 	}
 	if outcome != Ignored {
@@ -250,16 +236,17 @@ func (s *LSPScript) MustComplete() {
 }
 
 // Refused requires that the target ended the attempt for one of the reasons.
-func (s *LSPScript) Refused(id rule.ID, what string, reasons ...wire.Reason) {
+func (s *LSPScript) Refused(id rule.ID, what string, reasons ...wire.Reason) bool {
 	for _, m := range s.Got {
 		if a, ok := m.(*wire.Abort); ok && slices.Contains(reasons, a.Reason) {
-			return
+			return true
 		}
 	}
 	s.play.fail(id, mismatch{
 		message: what + ": the target did not refuse it", planted: -1, expected: reasonNames(reasons),
 		received: s.received(), frame: lastFrame(s.play.frames),
 	})
+	return false
 }
 
 func (s *LSPScript) received() string {
@@ -271,19 +258,4 @@ func (s *LSPScript) received() string {
 		list += "; " + string(s.ended) + s.peer.how()
 	}
 	return list
-}
-
-// Kickoff is the transaction that starts the clock of the target's leaf,
-// complete.
-func (s *LSPScript) Kickoff() *btcwire.MsgTx {
-	f := s.lsp.Factory(s.Funded)
-	for _, n := range f.Tree().Nodes() {
-		if n.Kind != factory.Kickoff {
-			continue
-		}
-		tx, err := f.Complete(n.Tx)
-		s.must("kickoff", err)
-		return tx
-	}
-	panic("the suite's factory has no kickoff")
 }

@@ -33,11 +33,12 @@ import (
 type world struct {
 	once  sync.Once
 	chain *embedded.Chain
+	paid  chain.BlockID // the block before the coins of the purse
 	err   error
 }
 
-// Coins wait for an LSP in a few outputs: the change of a funding transaction
-// is not confirmed while a case runs.
+// Coins wait for the node in a few outputs: one that pays for a transaction is
+// not there for another before a block holds both.
 const (
 	purseCoins = 8
 	purseSat   = 5_000_000
@@ -48,7 +49,9 @@ func (w *world) open() (*embedded.Chain, error) {
 		if w.chain, w.err = embedded.New(embedded.Config{Seed: 1}); w.err != nil {
 			return
 		}
-		if _, w.err = w.chain.Mine(embedded.ActivationBlocks + 120); w.err == nil {
+		var mined []chain.BlockID
+		if mined, w.err = w.chain.Mine(embedded.ActivationBlocks + 120); w.err == nil {
+			w.paid = mined[len(mined)-1]
 			w.err = w.fill()
 		}
 	})
@@ -57,7 +60,7 @@ func (w *world) open() (*embedded.Chain, error) {
 
 // fill pays the purse.
 func (w *world) fill() error {
-	purse, err := newPurse()
+	purse, err := w.purse()
 	if err != nil {
 		return err
 	}
@@ -77,8 +80,10 @@ func (w *world) fill() error {
 	return err
 }
 
-// newPurse is the wallet with those coins.
-func newPurse() (*wallet.Wallet, error) { return wallet.New(wallet.Options{Keys: purseKeys}) }
+// purse is the wallet with those coins.
+func (w *world) purse() (*wallet.Wallet, error) {
+	return wallet.New(wallet.Options{Keys: purseKeys, Birthday: w.paid})
+}
 
 // purseKeys are the keys of the purse.
 func purseKeys(index uint32) (*btcec.PrivateKey, error) {
@@ -107,6 +112,10 @@ type factorySide struct {
 	lsp    *lsp.LSP
 	client *client.Client
 	err    error
+
+	wayout   *role.WayOut
+	stopExit context.CancelFunc // ends it
+	exiting  sync.WaitGroup
 }
 
 // get returns the role behind it, nil when it could not be made.
@@ -138,24 +147,41 @@ func (f *factorySide) make() (err error) {
 		return err
 	}
 	wake := func(peer ceremony.Peer) { f.node.Wake(transport.NodeID(peer)) }
+	coins, err := f.node.world.purse()
+	if err != nil {
+		return err
+	}
 	if f.role == node.LSP {
-		return f.makeLSP(backend, wake)
+		if err := f.makeLSP(backend, coins, wake); err != nil {
+			return err
+		}
+		return f.leave(backend, coins, f.lsp.Exits)
 	}
 	f.client, err = client.New(client.Config{
 		Rules: f.rules, Bounds: factory.Other, Rand: f.random("client"), Derive: f.derive, Store: f.store,
 		Chain: backend, Clock: f.node.clock,
 	})
-	if err == nil {
-		f.client.Attach(wake)
-	}
-	return err
-}
-
-func (f *factorySide) makeLSP(backend chain.Interface, wake func(ceremony.Peer)) error {
-	coins, err := newPurse()
 	if err != nil {
 		return err
 	}
+	f.client.Attach(wake)
+	return f.leave(backend, coins, f.client.Exits)
+}
+
+// leave lets the node look after the way out of its factories, as a node in use
+// does.
+func (f *factorySide) leave(backend chain.Interface, coins *wallet.Wallet, exits func() ([]role.Exit, error)) error {
+	w, err := role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: f.rules, Chain: backend, Wallet: coins})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f.wayout, f.stopExit = w, stop
+	f.exiting.Go(func() { w.Run(ctx) })
+	return nil
+}
+
+func (f *factorySide) makeLSP(backend chain.Interface, coins *wallet.Wallet, wake func(ceremony.Peer)) (err error) {
 	f.lsp, err = lsp.New(lsp.Config{
 		Rules: f.rules, Bounds: factory.Other, Rand: f.random("lsp"), Derive: f.derive, Store: f.store,
 		Chain: backend, Clock: f.node.clock,
@@ -190,6 +216,10 @@ func (f *factorySide) derive(label string, index uint32) (*btcec.PrivateKey, err
 func (f *factorySide) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.stopExit != nil {
+		f.stopExit()
+		f.exiting.Wait()
+	}
 	if f.lsp != nil {
 		f.lsp.Close()
 	}
@@ -259,7 +289,15 @@ func (f *factorySide) Outgoing(peer plugin.PeerID) []wire.Ceremony {
 }
 
 // Chain implements Chained.
-func (n *refnodeNode) Chain() (Regtest, error) { return n.world.open() }
+func (n *refnodeNode) Chain() (Regtest, error) {
+	backend, err := n.world.open()
+	if err != nil {
+		return nil, err
+	}
+	n.factories.mu.Lock()
+	defer n.factories.mu.Unlock()
+	return watchedChain{Regtest: backend, lsp: n.factories.lsp, wayout: n.factories.wayout}, nil
+}
 
 // Found implements Founder.
 func (n *refnodeNode) Found(_ context.Context, o FactoryOrder) error {
@@ -287,6 +325,10 @@ func (n *refnodeNode) Sell(_ context.Context, id [32]byte, buyer uint16, amountS
 		_, err = n.factories.lsp.Update(p)
 	} else {
 		_, err = n.factories.lsp.Sell(p)
+	}
+	if errors.Is(err, ceremony.ErrInterrupted) { // as an operator would: that first
+		_, again := n.factories.lsp.Resume(id)
+		err = errors.Join(err, again)
 	}
 	if err != nil {
 		return fmt.Errorf("factory %s: %w", hex.EncodeToString(id[:4]), err)

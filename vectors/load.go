@@ -43,7 +43,34 @@ func LoadFS(from fs.FS) ([]File, error) {
 			out = append(out, f)
 		}
 	}
-	return out, nil
+	return out, linkConversations(out)
+}
+
+// linkConversations gives every conversation the one it goes on from.
+func linkConversations(files []File) error {
+	byName := map[string]*Conversation{}
+	for _, f := range files {
+		for _, v := range f.Vectors {
+			if c, ok := v.(*Conversation); ok {
+				byName[c.Name] = c
+			}
+		}
+	}
+	for _, c := range byName {
+		if c.After == "" {
+			continue
+		}
+		c.Before = byName[c.After]
+		if c.Before == nil || c.Before.Error != nil || c.Before.Party != c.Party {
+			return fmt.Errorf("vectors: %s goes on from %s, which is no good conversation of the %s", c.Name, c.After, c.Party)
+		}
+		for at := c.Before; at != nil; at = byName[at.After] {
+			if at == c {
+				return fmt.Errorf("vectors: %s goes on from itself", c.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // parse reads one file.
@@ -119,6 +146,14 @@ func blank(kind string) Vector {
 		return &Session{}
 	case "script":
 		return &Script{}
+	case "conversation":
+		return &Conversation{}
+	case "commitment":
+		return &Commitment{}
+	case "htlc_expiry":
+		return &HTLCExpiry{}
+	case "revocation":
+		return &Revocation{}
 	}
 	return nil
 }
@@ -201,6 +236,23 @@ func checkOutputs(v Vector) error {
 		outputs = v.Signature != nil
 	case *Script:
 		outputs = v.Descriptor != ""
+	case *Commitment:
+		outputs = v.FeeSat != nil && v.Tx != nil && v.Txid != nil && v.Sighash != nil && v.SignedTx != nil
+	case *Revocation:
+		outputs = v.Received != nil
+	case *HTLCExpiry:
+		outputs = v.Blocks != nil
+	case *Conversation:
+		faults := 0
+		for _, h := range v.Steps {
+			if h.Fault {
+				faults++
+			}
+		}
+		if faults > 1 {
+			return fmt.Errorf("%d faults, at most one is allowed", faults)
+		}
+		outputs = faults == 0
 	case *CeremonyMessage:
 		if v.Op == "encode" {
 			outputs = v.Bytes != nil

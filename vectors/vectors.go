@@ -5,7 +5,7 @@
 // unknown key, a rule that is not in SPEC.md, a name used twice), that every
 // bad vector has exactly one fault, and that a vector is either good, with its
 // outputs, or bad, with an error; there is no third kind. They cover sections
-// 2 to 7 of SPEC.md as far as they are computations.
+// 2 to 8 of SPEC.md as far as they are computations.
 //
 // It computes nothing. vectors/gen writes the files and checks them against
 // the reference implementation; .ci/recompute checks them with libraries that
@@ -28,10 +28,10 @@ const License = "CC0-1.0"
 // Areas are the areas that have files, in the order of SPEC.md. The files of
 // an area are in the folder of its name in lower case.
 func Areas() []string {
-	return []string{"TRN", "PCF", "TREE", "SCRIPT", "DELAY", "SIGN", "CER", "POI", "PS"}
+	return []string{"TRN", "PCF", "TREE", "SCRIPT", "DELAY", "SIGN", "CER", "POI", "PS", "CHAN"}
 }
 
-//go:embed trn/*.json pcf/*.json tree/*.json script/*.json delay/*.json sign/*.json cer/*.json poi/*.json ps/*.json schema/*.json LICENSE
+//go:embed trn/*.json pcf/*.json tree/*.json script/*.json delay/*.json sign/*.json cer/*.json poi/*.json ps/*.json chan/*.json schema/*.json LICENSE
 var files embed.FS
 
 // FS returns the files as they are shipped: a folder for each area, schema/
@@ -93,8 +93,10 @@ type Failure struct {
 	Offset *int `json:"offset,omitempty"`
 	// Rule is the requirement that asks for the failure.
 	Rule rule.ID `json:"rule"`
-	// Guilty is who caused it: "sender", "initiator", "responder" or "signer".
+	// Guilty is who caused it: "sender", "initiator", "responder" or "signer";
+	// in a conversation "lsp", "client" or "chain".
 	Guilty string `json:"guilty"`
-	// Signers are the positions of guilty signers, ascending from 0.
+	// Signers are the positions of guilty signers, ascending from 0; in a
+	// conversation the clients that the abort names.
 	Signers []int `json:"signers,omitempty"`
 }

@@ -73,6 +73,24 @@ func (m *Base) read(r *Reader) {
 	m.Parsed = parsed
 }
 
+// Wrap returns the message to send for one that lnwire made. The error is
+// lnwire's, or an *Error when this package would not read the message back.
+func Wrap(m lnwire.Message) (*Base, error) {
+	var b bytes.Buffer
+	if _, err := lnwire.WriteMessage(&b, m, 0); err != nil {
+		return nil, err
+	}
+	read, err := Codec{}.Decode(b.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	base, ok := read.(*Base)
+	if !ok {
+		return nil, &Error{Message: read.Name(), Field: "type", Kind: BadValue, Rule: rule.TRN022, Detail: "it has a codec of its own"}
+	}
+	return base, nil
+}
+
 // baseLayouts walk a base message as BOLT 2 lays it out: its fields, and the
 // records known at the features this project negotiates. lnwire would let
 // unknown even records pass (TRN-037) and does not say where it stopped.

@@ -4,21 +4,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from './reader.mjs';
 import { smallestCapacity } from './limits.mjs';
-import { channelOutput } from './scripts.mjs';
-import { Builder, Factory, checkClaim, idOf, inFile, listed, refuse, shares, transaction } from './tree.mjs';
+import { Builder, Factory, channelOf, checkClaim, idOf, inFile, listed, refuse, shares, transaction } from './tree.mjs';
 
 const state = 2;
 const inside = (range, outer) => range[0] >= outer[0] && range[0] + range[1] <= outer[0] + outer[1];
 const overlap = (a, b) => a[0] < b[0] + b[1] && b[0] < a[0] + a[1];
 const isLeaf = (node) => node.children.length === 0;
 
-class History {
+export class History {
   constructor(v) {
     this.v = v;
     this.f = new Factory(v.terms);
-    const b = new Builder(this.f);
-    this.built = b.below(this.f.levels[0][0], b.funding(v));
+    this.rebuild();
     Object.assign(this, { sales: new Map(), signed: new Map(), failed: [], replaced: [] });
+  }
+
+  rebuild() {
+    const b = new Builder(this.f);
+    this.built = b.below(this.f.levels[0][0], b.funding(this.v));
   }
 
   salesOf(leaf, group) { return this.sales.get(`${idOf(leaf)} ${group}`) ?? []; }
@@ -45,12 +48,18 @@ class History {
     if (values.get(node) !== this.f.values.get(node)) refuse('CER-043', 'amounts');
     step.capacities.forEach((c, i) => { if (BigInt(c) < this.capacities(node.range[0] + i)) refuse('PS-005', 'capacity'); });
     f.values = new Map([...this.f.values, ...values]);
-    f.channels = new Map(this.f.channels);
-    for (let c = node.range[0]; c < node.range[0] + node.range[1]; c++) f.channels.set(c, [this.v.terms.channel_keys[c], step.lsp_channel_key]);
+    f.channels = this.channelsAfter(node, step);
     return f;
   }
 
-  update(node, step) {
+  channelsAfter(node, step) {
+    const channels = new Map(this.f.channels);
+    for (let c = node.range[0]; c < node.range[0] + node.range[1]; c++) channels.set(c, [this.v.terms.channel_keys[c], step.lsp_channel_key]);
+    return channels;
+  }
+
+  // opened computes an update and changes nothing.
+  opened(node, step) {
     if (node.kind !== state) refuse('CER-041', 'node');
     this.settled(node.range, node.level);
     const f = this.changed(node, step);
@@ -58,10 +67,14 @@ class History {
     const [top, ...below] = built.values();
     const again = this.failed.some((u) => u.txid === top.tx.txid && u.remaining === this.remaining(node));
     if (!again && step.remaining >= this.remaining(node)) refuse('DELAY-002', 'remaining');
-    const u = { node, built, remaining: step.remaining, txid: top.tx.txid };
-    if (step.do === 'update') this.replace(u, f);
+    return { node, built, f, top, below, remaining: step.remaining, txid: top.tx.txid };
+  }
+
+  update(node, step) {
+    const u = this.opened(node, step);
+    if (step.do === 'update') this.replace(u, u.f);
     else this.fail(u);
-    return [top.tx, ...top.outputs, ...below.flatMap(listed)];
+    return [u.top.tx, ...u.top.outputs, ...u.below.flatMap(listed)];
   }
 
   fail(u) {
@@ -89,11 +102,16 @@ class History {
     this.f = f;
   }
 
+  dueBelow(node) { return this.replaced.filter((old) => inside(old.n.node.range, node.range)); }
+
   poison(node) {
-    const b = new Builder(this.f);
-    const due = this.replaced.filter((old) => inside(old.n.node.range, node.range));
+    const due = this.dueBelow(node), list = this.poisonOf(due);
     this.replaced = this.replaced.filter((old) => !due.includes(old));
-    const list = [];
+    return list;
+  }
+
+  poisonOf(due) {
+    const b = new Builder(this.f), list = [];
     for (const { n, sales } of due) {
       const id = idOf(n.node), sold = sales.flat();
       for (const stock of n.stocks) {
@@ -130,14 +148,16 @@ class History {
     return this.sell(leaf, step, stock, amount, change);
   }
 
-  sell(leaf, { group, buyer, channel_key, lsp_channel_key }, stock, amount, change) {
-    const b = new Builder(this.f), name = `${idOf(leaf)} stock ${group}`, keys = [channel_key, lsp_channel_key];
-    const outputs = [[amount, channelOutput(keys).script], ...(change > 0n ? [[change, stock.spent.script]] : [])];
-    const sale = transaction(`sale ${name}`, stock.spent, 0xffffffff, 0, outputs);
+  sell(leaf, step, stock, amount, change) {
+    const { group, buyer } = step, keys = step.channel ?? [step.channel_key, step.lsp_channel_key];
+    const b = new Builder(this.f), name = `${idOf(leaf)} stock ${group}`;
+    const outputs = [[amount, channelOf(keys).script], ...(change > 0n ? [[change, stock.spent.script]] : [])];
+    const by = { signers: stock.owners, stock: true };
+    const sale = { ...transaction(`sale ${name}`, stock.spent, 0xffffffff, 0, outputs), ...by };
     const spent = (index) => ({ txid: sale.txid, index, value: outputs[index][0], script: outputs[index][1] });
     const parts = shares(change, stock.owners).map((v, i) => [stock.owners[0] + i, v]);
     const paid = parts.map(([c, v]) => [c, c === buyer ? v + amount : v]).filter(([, v]) => v > 0n).map(([c, v]) => this.f.payout(c, v));
-    const omission = transaction(`omission ${name}`, stock.spent, this.f.parameters.omission_delay, 0, paid);
+    const omission = { ...transaction(`omission ${name}`, stock.spent, this.f.parameters.omission_delay, 0, paid), ...by };
     const channel = b.channel(leaf, buyer, spent(0), keys);
     const left = change > 0n ? { ...stock, sales: stock.sales + 1, spent: spent(1) } : undefined;
     this.sales.set(`${idOf(leaf)} ${group}`, [...this.salesOf(leaf, group), { buyer, amount, channel, change: left }]);

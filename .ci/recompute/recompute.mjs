@@ -11,6 +11,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Cipher, Handshake, Refused, encrypt, hex, join, publicKey, unhex } from './noise.mjs';
 import { readCeremony, writeCeremony } from './ceremony.mjs';
+import { commitment, revocation } from './commitment.mjs';
+import { htlcExpiry } from './expiry.mjs';
+import { conversation } from './conversation.mjs';
+import { Mismatch } from './exchange.mjs';
 import { history } from './history.mjs';
 import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
@@ -26,8 +30,6 @@ const load = (p) => JSON.parse(readFileSync(path(folder, p), 'utf8'));
 const layouts = load('schema/message.json')['x-layouts'];
 const ceremonies = load('schema/ceremony_message.json')['x-layouts'];
 const namespaces = load('schema/tlv.json')['x-layouts'];
-
-class Mismatch extends Error {}
 
 function same(what, got, want) {
   if (!isDeepStrictEqual(got, want)) throw new Mismatch(`${what} is ${JSON.stringify(got)}, the file says ${JSON.stringify(want)}`);
@@ -204,12 +206,22 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), script: results(script),
-  ceremony_message: ceremonyMessage,
+  ceremony_message: ceremonyMessage, commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
+
+// told are all conversations by name: some go on where another one ended.
+const told = new Map();
+
+const areas = ['trn', 'pcf', 'tree', 'script', 'delay', 'sign', 'cer', 'poi', 'ps', 'chan'];
+for (const area of areas) {
+  for (const name of readdirSync(path(folder, area))) {
+    if (name === 'conversation.json') for (const v of load(`${area}/${name}`).vectors) told.set(v.name, v);
+  }
+}
 
 let failed = false;
 const done = Object.fromEntries(Object.keys(kinds).map((k) => [k, [0, 0]]));
-for (const area of ['trn', 'pcf', 'tree', 'script', 'delay', 'sign', 'cer', 'poi', 'ps']) {
+for (const area of areas) {
   for (const name of readdirSync(path(folder, area)).sort()) {
     const file = load(`${area}/${name}`);
     const run = kinds[file.kind];

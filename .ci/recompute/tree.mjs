@@ -130,10 +130,13 @@ export function transaction(name, spent, sequence, lockTime, outputs) {
   const tx = Transaction.fromRaw(bytes, { allowUnknownInputs: true, allowUnknownOutputs: true, disableScriptCheck: true, allowUnknown: true });
   const sighash = spent.witness ? tx.preimageWitnessV0(0, unhex(spent.witness), 1, spent.value)
     : tx.preimageWitnessV1(0, [unhex(spent.script)], 0, [spent.value]);
-  return { name, value: spent.value, txid: hex(unhex(tx.id).reverse()), sighash: hex(sighash), bytes: hex(bytes), outputs };
+  return { name, value: spent.value, txid: hex(unhex(tx.id).reverse()), sighash: hex(sighash), bytes: hex(bytes), outputs, spent, sequence };
 }
 
 const outputOf = (tx, index, more) => ({ txid: tx.txid, index, value: tx.outputs[index][0], script: tx.outputs[index][1], ...more });
+
+// channelOf is the output of a channel: of both keys, or of a script alone.
+export const channelOf = (keys) => (typeof keys === 'string' ? { script: keys } : channelOutput(keys));
 
 // Builder makes transactions of a factory below an outpoint.
 export class Builder {
@@ -164,7 +167,7 @@ export class Builder {
     const sequence = node.kind === 2 ? this.p.step * remaining : final;
     const leaf = node.children.length === 0;
     const outputs = leaf ? this.leafOutputs(node) : this.childOutputs(node);
-    const tx = transaction(`${kindNames[node.kind]} ${idOf(node)}`, spent, sequence, 0, outputs);
+    const tx = { ...transaction(`${kindNames[node.kind]} ${idOf(node)}`, spent, sequence, 0, outputs), signers: node.range };
     const n = { node, spent, remaining, tx, distributions: this.distributions(node, spent), outputs: [] };
     if (leaf) this.hang(n);
     return n;
@@ -175,7 +178,7 @@ export class Builder {
   }
 
   leafOutputs(leaf) {
-    const channels = members(leaf.range).map((c) => [this.f.capacity.get(c), channelOutput(this.f.channels.get(c)).script]);
+    const channels = members(leaf.range).map((c) => [this.f.capacity.get(c), channelOf(this.f.channels.get(c)).script]);
     const stocks = leaf.groups.map((g, i) => [this.f.stock.get(leaf)[i], this.f.stockScript(g)]).filter(([v]) => v > 0n);
     return [...channels, ...stocks];
   }
@@ -196,29 +199,30 @@ export class Builder {
   }
 
   channel(leaf, client, spent, keys) {
-    return { leaf, client, spent: { ...spent, witness: channelOutput(keys).witness_script } };
+    return { leaf, client, keys, spent: { ...spent, witness: channelOf(keys).witness_script } };
   }
 
   // timing is [nSequence, nLockTime] of a distribution or of poison.
   timing(distribution) { return distribution ? [final - 1, this.p.expiry] : [final, 0]; }
 
   channelSpend(name, c, distribution) {
-    return transaction(name, c.spent, ...this.timing(distribution), [this.f.payout(c.client, c.spent.value)]);
+    const tx = transaction(name, c.spent, ...this.timing(distribution), [this.f.payout(c.client, c.spent.value)]);
+    return { ...tx, channel: c };
   }
 
   stockSpend(name, s, distribution) {
     const outputs = shares(s.spent.value, s.owners).map((v, i) => this.f.payout(s.owners[0] + i, v));
-    return transaction(name, s.spent, ...this.timing(distribution), outputs);
+    return { ...transaction(name, s.spent, ...this.timing(distribution), outputs), signers: s.owners, stock: true };
   }
 
   // distributions are the one of an outpoint of the tree and those nested.
   distributions(node, spent) {
     const id = idOf(node);
     const make = (below, from, name) => {
-      if (below.range[1] <= manyOwners) return [transaction(name, from, ...this.timing(true), this.claims(below.range))];
+      if (below.range[1] <= manyOwners) return [{ ...transaction(name, from, ...this.timing(true), this.claims(below.range)), signers: below.range }];
       let point = below;
       while (point.children.length === 1) [point] = point.children;
-      const tx = transaction(name, from, ...this.timing(true), this.childOutputs(point));
+      const tx = { ...transaction(name, from, ...this.timing(true), this.childOutputs(point)), signers: below.range };
       return [tx, ...point.children.flatMap((child, i) => (this.f.sees(child.range)
         ? make(child, outputOf(tx, i), `distribution ${id} of ${idOf(child)}`) : []))];
     };

@@ -3,8 +3,9 @@
 // a chain that validates.
 //
 // The parent process holds the chain and serves it over loopback; one child is
-// the LSP, and the clients are one child together or one each. Each child
-// measures its own CPU time. Nothing is shared but sockets.
+// the LSP, and the clients are one child together or one each: then each has one
+// core (GOMAXPROCS=1), of which so many could not use more. Each child measures
+// its own CPU time. Nothing is shared but sockets.
 package bench
 
 import (
@@ -60,11 +61,15 @@ type Result struct {
 	Largest uint64 `json:"largest_message_bytes"`
 	// Storage is the size of one client's store, on average, in bytes.
 	Storage uint64 `json:"client_storage_bytes"`
+	// Change is what changes cost the LSP afterwards, CPU time for each, on
+	// average over several in leaves of their own: updates where leaves are
+	// dw, sales where they are ps.
+	Change time.Duration `json:"change_cpu_ns"`
 }
 
 // order is what a child is told, one JSON object a line.
 type order struct {
-	Cmd string `json:"cmd"` // start, sync, connect, await, create, report
+	Cmd string `json:"cmd"` // start, sync, connect, await, create, report, change
 
 	// start
 	Role   string `json:"role,omitempty"`
@@ -128,8 +133,15 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	if err := server.WriteCookie(cookie); err != nil {
 		return res, err
 	}
+	ctx, kill := context.WithCancel(ctx)
+	defer kill()
 	r := &run{ctx: ctx, o: o, dir: dir, base: order{Cmd: "start", Chain: server.Address(), Cookie: cookie, Seed: o.Seed}, shape: shape}
-	defer func() { err = errors.Join(err, r.stop()) }()
+	defer func() {
+		if err != nil {
+			kill() // parties that wait for others would do so for ever
+		}
+		err = errors.Join(err, r.stop())
+	}()
 	return res, r.measure(chain, &res)
 }
 
@@ -167,15 +179,26 @@ func (r *run) measure(chain *embedded.Chain, res *Result) error {
 		return err
 	}
 	res.Wall, res.Signing = time.Since(begin), time.Duration(done.Signing)
-	return r.collect(res)
+	if err := r.collect(res); err != nil {
+		return err
+	}
+	if _, err := chain.Mine(confirmations); err != nil {
+		return err
+	}
+	changed, err := r.lsp.ask(order{Cmd: "change"})
+	res.Change = time.Duration(changed.CPU)
+	return err
 }
+
+// confirmations is what a funding transaction gets before the changes.
+const confirmations = 6
 
 // start runs the children, gives the LSP coins, and returns what the LSP said
 // and the ids of the clients.
 func (r *run) start(chain *embedded.Chain) (lsp answer, ids []string, err error) {
 	o := r.base
 	o.Role, o.Dir = "lsp", filepath.Join(r.dir, "lsp")
-	if r.lsp, err = r.child(); err != nil {
+	if r.lsp, err = r.child(false); err != nil {
 		return lsp, nil, err
 	}
 	if lsp, err = r.lsp.ask(o); err != nil {
@@ -199,7 +222,7 @@ func (r *run) start(chain *embedded.Chain) (lsp answer, ids []string, err error)
 		processes, each = r.o.Clients, 1
 	}
 	for i := range processes {
-		c, err := r.child()
+		c, err := r.child(r.o.Processes)
 		if err != nil {
 			return lsp, nil, err
 		}
@@ -250,6 +273,7 @@ func (r *run) stop() error {
 
 // child is a process that is told what to do.
 type child struct {
+	ctx   context.Context // kills it
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	out   *bufio.Reader
@@ -257,9 +281,13 @@ type child struct {
 	ended bool
 }
 
-func (r *run) child() (*child, error) {
-	c := &child{cmd: exec.CommandContext(r.ctx, r.o.Command[0], r.o.Command[1:]...), errs: &lastLines{}}
+// child starts a party, one of many with one core.
+func (r *run) child(oneOfMany bool) (*child, error) {
+	c := &child{ctx: r.ctx, cmd: exec.CommandContext(r.ctx, r.o.Command[0], r.o.Command[1:]...), errs: &lastLines{}}
 	c.cmd.Stderr = c.errs
+	if oneOfMany {
+		c.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	}
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -309,7 +337,7 @@ func (c *child) stop() error {
 	c.ended = true
 	_ = c.in.Close()
 	_, _ = io.Copy(io.Discard, c.out)
-	if err := c.cmd.Wait(); err != nil {
+	if err := c.cmd.Wait(); err != nil && (c.ctx.Err() == nil || c.cmd.ProcessState.Exited()) {
 		return fmt.Errorf("a party ended with: %w; it said: %s", err, c.errs)
 	}
 	return nil

@@ -2,8 +2,11 @@ package bench_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +49,7 @@ func TestRun(t *testing.T) {
 			}
 			for what, n := range map[string]int64{
 				"wall": int64(r.Wall), "connect": int64(r.Connect), "signing": int64(r.Signing), "LSP CPU": int64(r.LSPCPU),
-				"client CPU": int64(r.ClientCPU), "bytes": int64(r.Bytes), "largest": int64(r.Largest), "storage": int64(r.Storage),
+				"client CPU": int64(r.ClientCPU), "bytes": int64(r.Bytes), "largest": int64(r.Largest), "storage": int64(r.Storage), "change": int64(r.Change),
 			} {
 				if n <= 0 {
 					t.Errorf("%s is %d", what, n)
@@ -61,13 +64,31 @@ func TestRun(t *testing.T) {
 
 func TestRunSaysWhatAPartySaid(t *testing.T) {
 	_, err := bench.Run(t.Context(), bench.Options{Clients: 1, Seed: 1, Command: []string{"sh", "-c", "echo no luck >&2; exit 3"}})
-	if err == nil {
-		t.Fatal("a party that fails is not noticed")
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != 3 || !strings.Contains(err.Error(), "it said: no luck") {
+		t.Fatalf("a party that says why it ends, with status 3: %v", err)
+	}
+}
+
+// A creation that fails ends the measurement, although clients wait for it.
+func TestRunEndsWhenTheFactoryFails(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asParty, "1")
+	shape, err := factory.ParseShape("kickoff 1 / dw 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bench.Run(t.Context(), bench.Options{Clients: 3, Shape: shape, Seed: 1, Command: []string{self}})
+	if err == nil || !strings.Contains(err.Error(), "TREE-014") {
+		t.Fatalf("three clients in a leaf for two: %v", err)
 	}
 }
 
 func TestGoals(t *testing.T) {
-	good := bench.Result{Clients: 127, Wall: time.Second, Signing: time.Millisecond, Bytes: 1, Largest: 1}
+	good := bench.Result{Clients: 127, Wall: time.Second, Signing: time.Millisecond, Bytes: 1, Largest: 1, Change: time.Millisecond}
 	for _, g := range bench.Goals(good) {
 		if !g.Reached {
 			t.Errorf("%s: %s does not reach %s", g.What, g.Got, g.Want)

@@ -21,6 +21,7 @@ func Goals(r Result) []Goal {
 			under("signing time", r.Signing, 700*time.Millisecond),
 			small("bytes on the wire", r.Bytes, 4_000_000),
 			small("largest message", r.Largest, 16<<10),
+			under("CPU of the LSP for a change in a leaf", r.Change, 20*time.Millisecond),
 		}
 	case 1024:
 		return []Goal{

@@ -85,6 +85,8 @@ func (p *party) do(o order) (answer, error) {
 		return answer{}, nil
 	case "report":
 		return p.report()
+	case "change":
+		return p.change()
 	default:
 		return answer{}, fmt.Errorf("unknown order %q", o.Cmd)
 	}
@@ -188,23 +190,59 @@ func (p *party) create(o order) (a answer, err error) {
 // follow waits until the factory is funded.
 func (p *party) follow() (a answer, err error) {
 	var proposed time.Time
+	err = p.await(ceremony.EventFunded, func(kind ceremony.EventKind) {
+		switch kind {
+		case ceremony.EventProposed:
+			proposed = time.Now()
+		case ceremony.EventStored:
+			a.Signing = int64(time.Since(proposed))
+		}
+	})
+	return a, err
+}
+
+// await waits for an event of the LSP and tells of those before it; nil tells
+// nobody.
+func (p *party) await(kind ceremony.EventKind, tell func(ceremony.EventKind)) error {
 	for {
 		select {
 		case e := <-p.stages:
-			switch e.Kind {
-			case ceremony.EventProposed:
-				proposed = time.Now()
-			case ceremony.EventStored:
-				a.Signing = int64(time.Since(proposed))
-			case ceremony.EventFunded:
-				return a, nil
-			case ceremony.EventDropped, ceremony.EventFailed:
-				return a, fmt.Errorf("%s: %s", e.Kind, e.Text)
+			switch {
+			case e.Kind == kind:
+				return nil
+			case e.Kind == ceremony.EventDropped, e.Kind == ceremony.EventFailed:
+				return fmt.Errorf("%s: %s", e.Kind, e.Text)
+			case tell != nil:
+				tell(e.Kind)
 			}
 		case <-p.ctx.Done():
-			return a, p.ctx.Err()
+			return p.ctx.Err()
 		}
 	}
+}
+
+// change makes some changes, one after the other and each in a leaf of its own,
+// and reports what one of them cost.
+func (p *party) change() (a answer, err error) {
+	standing := p.lsp.LSP.Factories()[0]
+	n := len(standing.Members)
+	changes := min(n, 32)
+	start := p.lsp.LSP.Sell
+	if standing.Tree.Factory().Terms().Shape.Leaf == factory.DW {
+		start = p.lsp.LSP.Update
+	}
+	before := cpuTime()
+	for i := range changes {
+		buyer := factory.ClientIndex(i * n / changes)
+		if _, err := start(ceremony.Purchase{Factory: standing.ID, Buyer: buyer, Amount: 10_000}); err != nil {
+			return a, err
+		}
+		if err := p.await(ceremony.EventChanged, nil); err != nil {
+			return a, err
+		}
+	}
+	a.CPU = int64(cpuTime()-before) / int64(changes)
+	return a, nil
 }
 
 func (p *party) report() (a answer, err error) {

@@ -32,7 +32,10 @@ func newBenchCommand(e env) *cobra.Command {
 orders on its input, one JSON object a line. It answers on its output and ends
 when its input does.`,
 		Example: "  superscalar bench party </dev/null",
-		RunE:    func(c *cobra.Command, _ []string) error { return bench.Party(e.Context, e.In, e.Out) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			collectLess()
+			return bench.Party(e.Context, e.In, e.Out)
+		},
 	}
 	return group(&cobra.Command{
 		Use:   "bench",
@@ -51,7 +54,8 @@ func newBenchFactory(e env) *cobra.Command {
 		Long: `Creates a factory for each number of clients: an LSP in a process of its own,
 the clients in another one (or one each, with --processes), over BOLT 8 sockets
 on this machine, with durable stores, on a regtest chain that a third process
-serves. Nothing is shared but the sockets.
+serves. Nothing is shared but the sockets. With --processes each client has one
+core: GOMAXPROCS=1.
 
   wall      from the first dial to the last client that knows it is funded
   connect   the part until every client is connected
@@ -60,6 +64,8 @@ serves. Nothing is shared but the sockets.
   bytes     everything the LSP sent and received, with what BOLT 8 adds
   largest   the largest message that the LSP sent
   storage   of one client
+  change    CPU of the LSP for one change in one leaf afterwards: a sale where
+            leaves are ps, an update where they are dw
 
 Timings are those of this machine at this moment: leave it alone meanwhile.`,
 		Example: `  superscalar bench factory --clients 8,64,127
@@ -140,10 +146,10 @@ func benchFactory(e env, f benchFlags, list []int, shape factory.Shape) error {
 
 func printBench(e env, results []bench.Result) {
 	w := tabwriter.NewWriter(e.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "clients\twall\tconnect\tsigning\tLSP CPU\tclient CPU\tbytes\tlargest\tstorage\t  shape")
+	fmt.Fprintln(w, "clients\twall\tconnect\tsigning\tLSP CPU\tclient CPU\tbytes\tlargest\tstorage\tchange\t  shape")
 	for _, r := range results {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", r.Clients, seconds(r.Wall), seconds(r.Connect), seconds(r.Signing),
-			seconds(r.LSPCPU), millis(r.ClientCPU), size(r.Bytes), size(r.Largest), size(r.Storage), r.Shape)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", r.Clients, seconds(r.Wall), seconds(r.Connect), seconds(r.Signing),
+			seconds(r.LSPCPU), millis(r.ClientCPU), size(r.Bytes), size(r.Largest), size(r.Storage), millis(r.Change), r.Shape)
 	}
 	_ = w.Flush()
 }

@@ -23,8 +23,9 @@ mutant was made for. Every case has to notice at least one mutant.
 
 --list shows the catalogue. --matrix runs it and shows who killed whom; it
 exits 1 when a mutant survives without a stated reason, when a case kills none,
-when a control fails, or when a checked requirement has no mutant. --full runs
-every case against every mutant, not only those of its requirement.`,
+when a control fails, when no vector notices a mutant that vectors have to notice
+beside the case, or when a checked requirement has no mutant. --full runs every
+case against every mutant, not only those of its requirement.`,
 		Example: `  superscalar mutants --list
   superscalar mutants --matrix
   superscalar conform --mutant PCF-012`,
@@ -73,6 +74,11 @@ func runMatrix(e env, opts mutant.Options) error {
 		}
 		for _, c := range r.Controls {
 			fmt.Fprintf(e.Out, "%-28s   control failed: %s\n", "", c)
+		}
+	}
+	for _, r := range m.Results {
+		if r.Blind {
+			fmt.Fprintf(e.Out, "%s: no vector of %s notices it\n", r.Mutant.ID, r.Mutant.Rule)
 		}
 	}
 	for _, name := range m.Idle {

@@ -59,7 +59,8 @@ func newNodeRole(role node.Role, short string, run func(nodeSettings) error) *co
 
 The data directory holds the node's identity and is made when missing; one
 process at a time may use it. The node prints its id, its address and both
-together, as a peer needs them.
+together, as a peer needs them. It collects garbage later than Go programs do by
+default (GOGC=400, GOMEMLIMIT=4GiB); both variables can say otherwise.
 
 With --json it prints {"event":"ready",...} on one line instead, obeys commands
 on its standard input, one JSON object a line, and also ends when that ends:
@@ -79,13 +80,26 @@ are dw. Both are answered when the ceremony has begun:
    "stock_sat":50000,"shape":"static 2 / kickoff 1 / ps 2"}  (on one line)
   {"id":6,"cmd":"buy","peer":"NODEID","amount_sat":20000,"factory":"ID"}
 
+After each block, and when it starts, the node publishes of every factory what is
+to be published: the LSP its tree from exit_height on, both roles the latest state
+after a kickoff, sales, poison, omissions, and distributions after expiry_height.
+A client leaves alone, whatever the LSP does, by
+
+  {"id":7,"cmd":"leave","factory_id":"ID"}
+
+which says first what that costs: transactions, vbytes with the children that pay
+fees, blocks, and sat at the fee rates (sat per 1,000 vB) tried first and at most.
+It goes on after a restart, and needs coins in the wallet.
+
 capacity_sat is each client's channel, stock_sat what each client's group can
 buy, per client. shape may be left out: the recommended one; factory, when there
 is one with the client. status then also has height, wallet, address (where to
 send coins), ceremonies (the last event of each) and, of each factory, its id,
-clients, state (building: waits for confirmations; active, dying: usable;
-closed), detail in words, capacity_sat, exit_height, expiry_height, and for a
-client cover_sat, what it is paid at least without doing anything.
+clients, state (building: waits for confirmations; active, dying: usable; closed;
+damaged: its records cannot be read, nothing is signed in it), detail in words, capacity_sat, exit_height, expiry_height, and for a
+client cover_sat, what it is paid at least without doing anything; exit says what
+the way out does: its cost, what is published (height 0: in the mempool), what
+waits and why, and the height from which on there is more to do.
 
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
 their form is that of 'superscalar driver schema'.`,
@@ -113,6 +127,9 @@ their form is that of 'superscalar driver schema'.`,
 	f.BoolVar(&s.loopback, "loopback", false, "offer the Loopback test protocol (SPEC.md 3.6)")
 	f.BoolVar(&s.compat, "compat-envelope", false, "use message type 33001 for factory messages (PCF-007)")
 	s.chain.flags(c)
+	if role == node.Client {
+		f.StringSliceVar(&s.chain.lsps, "lsp", nil, "`NODEID` of an LSP whose invitations to take, more with commas (default: anybody's)")
+	}
 	f.StringVar(&s.log, "log", "", "append the log to this `file`; - is the error output")
 	return c
 }
@@ -164,6 +181,7 @@ func shortLabel(label string) string {
 // runNode runs a node until it is told to stop. Whatever keeps it from
 // starting is for the operator to change, and leaves nothing behind.
 func runNode(e env, s nodeSettings) (err error) {
+	collectLess()
 	log, err := openLog(e, s.log)
 	if err != nil {
 		return err
@@ -183,6 +201,8 @@ func runNode(e env, s nodeSettings) (err error) {
 			return exit(ExitUsage, "%s", oneLine(err.Error()))
 		}
 		cfg.Ceremonies = side.Ceremonies()
+		cfg.Channels = side.Hub()
+		cfg.Outside = s.role == node.LSP
 	}
 	n, err := node.Start(cfg)
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/chain"
 	"superscalar/refnode/chain/corerpc"
-	"superscalar/refnode/control"
 	"superscalar/refnode/node"
 	"superscalar/refnode/participant"
 	"superscalar/refnode/transport"
@@ -28,6 +27,7 @@ import (
 type chainSettings struct {
 	address, cookie string
 	birthday        uint32
+	lsps            []string
 }
 
 func (s *chainSettings) flags(c *cobra.Command) {
@@ -40,8 +40,8 @@ func (s *chainSettings) flags(c *cobra.Command) {
 // check refuses flags that make no sense together, before anything is made.
 func (s chainSettings) check(c *cobra.Command) error {
 	if s.address == "" {
-		for _, name := range []string{"chain-cookie", "chain-birthday"} {
-			if c.Flags().Changed(name) {
+		for _, name := range []string{"chain-cookie", "chain-birthday", "lsp"} {
+			if f := c.Flags().Lookup(name); f != nil && f.Changed {
 				return usage(c, "--%s without --chain", name)
 			}
 		}
@@ -65,7 +65,21 @@ func (s chainSettings) check(c *cobra.Command) error {
 	case s.cookie == "":
 		return usage(c, "--chain needs --chain-cookie, the file .cookie in the data directory of Bitcoin Core")
 	}
-	return nil
+	_, err = s.peers()
+	return err
+}
+
+// peers are the LSPs that a client takes invitations from.
+func (s chainSettings) peers() ([]ceremony.Peer, error) {
+	var list []ceremony.Peer
+	for _, text := range s.lsps {
+		id, err := transport.ParseNodeID(text)
+		if err != nil {
+			return nil, exit(ExitUsage, "--lsp %q: %v", text, err)
+		}
+		list = append(list, ceremony.Peer(id))
+	}
+	return list, nil
 }
 
 // factorySide is the chain and the factory side of a node, nil without --chain.
@@ -86,8 +100,14 @@ func (s chainSettings) open(ctx context.Context, id *identity, role node.Role, t
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
+	lsps, err := s.peers()
+	if err != nil {
+		return nil, errors.Join(err, backend.Close())
+	}
 	p, err := participant.Open(participant.Config{
+		LSPs: lsps,
 		Role: role, Path: id.Path(), Derive: id.DeriveKey, Rand: rand.Reader, Chain: backend, Birthday: birthday, Tell: tell,
+		NodeKey: id.NodeKey(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
@@ -132,10 +152,18 @@ func (f *factorySide) attach(n *node.Node) {
 	}
 }
 
-// member is a node with a factory side, as control sees it.
+// member is a node with a factory side and channels, as control sees it.
 type member struct {
 	*node.Node
-	control.Factories
+	*participant.Participant
+}
+
+// Close stops the node; the factory side ends with the process.
+func (m member) Close() error { return m.Node.Close() }
+
+// OpenChannel implements control.Payments.
+func (m member) OpenChannel(peer transport.NodeID, amountSat, pushMsat uint64) error {
+	return m.OpenOutside(peer, amountSat, pushMsat)
 }
 
 // intro are the lines that a person reads first.

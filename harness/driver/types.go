@@ -70,7 +70,7 @@ type Sat uint64
 type Msat uint64
 
 // Request is one line to a driver, or to the control input of the reference
-// node (which knows connect, buy, status and stop). One flat type serves all
+// node (which knows connect, buy, leave, status and stop). One flat type serves all
 // commands; a command reads only its own fields and absent means zero.
 type Request struct {
 	// ID counts up from 1 on each connection; the reply repeats it.
@@ -195,6 +195,6 @@ type ChannelStatus struct {
 type FactoryStatus struct {
 	// FactoryID is 64 lower case hex digits.
 	FactoryID string `json:"factory_id"`
-	// State is "building", "active", "dying" or "closed".
+	// State is "building", "active", "dying", "closed" or "damaged".
 	State string `json:"state"`
 }

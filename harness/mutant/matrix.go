@@ -21,6 +21,9 @@ type Result struct {
 	Excuse   string   // why a survivor survives, if that is stated
 	Controls []string // controls that failed although they have nothing to do with the rule
 	Others   []string // cases of the rule that failed for another reason
+	// Blind says that no vector notices a mutant that they have to notice as
+	// well (Mutant.Vectors).
+	Blind bool
 }
 
 // Survived reports whether nobody noticed the mutant.
@@ -37,11 +40,11 @@ type Matrix struct {
 }
 
 // OK reports whether every mutant was killed, or its survival has a stated
-// reason, every case killed one, every control passed and every checked
-// requirement has a mutant.
+// reason, every case killed one, every control passed, vectors notice what they
+// have to, and every checked requirement has a mutant.
 func (m Matrix) OK() bool {
 	bad := slices.ContainsFunc(m.Results, func(r Result) bool {
-		return r.Survived() && r.Excuse == "" || len(r.Controls) > 0
+		return r.Survived() && r.Excuse == "" || len(r.Controls) > 0 || r.Blind
 	})
 	return !bad && len(m.Idle) == 0 && len(m.Unguarded) == 0
 }
@@ -99,14 +102,10 @@ func runOne(ctx context.Context, m Mutant, cases []harness.Case, files []vectors
 	out := Result{Mutant: m, Excuse: excuses[m.ID]}
 	q, _ := rule.Embedded().Lookup(m.Rule)
 	if q.Check == rule.ByVector {
-		for _, miss := range gen.Verify(gen.Naming(files, m.Rule), m.Rules) {
-			if miss.Rule == m.Rule {
-				out.Killers = append(out.Killers, "vector "+miss.Vector)
-			}
-		}
-		out.Killers = slices.Compact(out.Killers)
+		out.Killers = noticing(files, m)
 		return out, nil
 	}
+	out.Blind = m.Vectors && len(noticing(files, m)) == 0
 	target := m.Target()
 	run := &harness.Runner{Target: target, Opts: harness.Options{Seed: opts.Seed, Deadline: opts.Deadline}}
 	chosen := harness.Select(relevant(m, cases, opts.Full), target, run.Opts)
@@ -114,6 +113,17 @@ func runOne(ctx context.Context, m Mutant, cases []harness.Case, files []vectors
 		out.judge(m, c)
 	}
 	return out, run.Broken()
+}
+
+// noticing are the vectors of a mutant's rule that notice it.
+func noticing(files []vectors.File, m Mutant) []string {
+	var noticed []string
+	for _, miss := range gen.Verify(gen.Naming(files, m.Rule), m.Rules) {
+		if miss.Rule == m.Rule {
+			noticed = append(noticed, "vector "+miss.Vector)
+		}
+	}
+	return slices.Compact(noticed)
 }
 
 // relevant are the cases of the mutant's rule, and the controls.

@@ -28,6 +28,9 @@ type Mutant struct {
 	// Want is what a failure has to say: part of its message or of what was
 	// received.
 	Want string
+	// Vectors says that the rule, which a case decides, has vectors that have to
+	// notice the mutant as well.
+	Vectors bool
 	// Total is why no case at all can pass against the mutant, so that the
 	// five controls are not asked for. Empty for most.
 	Total string
@@ -50,6 +53,8 @@ func Catalogue() []Mutant {
 	all = append(all, parts()...)
 	all = append(all, computed()...)
 	all = append(all, ceremonies()...)
+	all = append(all, exits()...)
+	all = append(all, changes()...)
 	return sorted(all)
 }
 

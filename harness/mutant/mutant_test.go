@@ -19,6 +19,9 @@ func TestMatrix(t *testing.T) {
 		if r.Survived() && r.Excuse == "" {
 			t.Errorf("%s survived: %s; others: %v", r.Mutant.ID, r.Mutant.Breaks, r.Others)
 		}
+		if r.Blind {
+			t.Errorf("%s: no vector of its rule notices it", r.Mutant.ID)
+		}
 		for _, c := range r.Controls {
 			t.Errorf("%s: control failed: %s", r.Mutant.ID, c)
 		}

@@ -111,7 +111,7 @@ func below(path []factory.NodeID, top factory.NodeID) []factory.NodeID {
 func amountsOf(l *factory.Layout, c factory.ClientIndex, top factory.NodeID, sums, capacities, stocks []uint64) (a factory.Amounts, err error) {
 	path := below(l.Path(c), top)
 	if path == nil {
-		return a, fail(wire.ReasonShape, rule.CER041, "transaction %s is not on the path of client %d", top, c)
+		return a, fail(wire.ReasonRefused, rule.CER041, "transaction %s is not on the path of client %d", top, c)
 	}
 	region, _ := l.Region(c)
 	if region.Level < top.Level {

@@ -118,7 +118,7 @@ func (l *LSP) giveUp(_ *creation, err error) error {
 	f := &Failure{Reason: wire.ReasonInternal, Err: err}
 	var known *Failure
 	if errors.As(err, &known) && known.Reason == wire.ReasonChain {
-		f.Reason = known.Reason
+		f.Reason, f.Rule = known.Reason, known.Rule
 	}
 	return &guilty{map[int]*Failure{nobody: f}}
 }
@@ -227,8 +227,23 @@ func (l *LSP) creationStored(c *creation, i int) ([]Out, error) {
 	return l.fund(c)
 }
 
+// inTime refuses to fund when the next block comes too late already (CER-034).
+func (l *LSP) inTime(p factory.Params) error {
+	tip, err := l.cfg.Tip()
+	if err != nil {
+		return failChain("", "no height from the chain: %w", err)
+	}
+	if tip >= p.FundingEnd() && l.cfg.on(rule.CER034) {
+		return failChain(rule.CER034, "height %d: funding was promised until height %d", tip, p.FundingEnd())
+	}
+	return nil
+}
+
 // fund signs the funding transaction, stores it, broadcasts it and says so.
 func (l *LSP) fund(c *creation) ([]Out, error) {
+	if err := l.inTime(c.record.Params); err != nil {
+		return nil, l.giveUp(c, err)
+	}
 	tx, err := l.cfg.Funder.Sign(c.id, c.funding)
 	if err != nil {
 		return nil, l.giveUp(c, err)

@@ -77,6 +77,9 @@ type Config struct {
 	Seen func(btcwire.OutPoint) (bool, error)
 	// Tip is the height of the best block.
 	Tip func() (factory.Height, error)
+	// Funded fails unless the funding transaction of a factory is confirmed as
+	// promised (CER-044). Nil: nobody asks.
+	Funded func(id wire.CeremonyID, tree *factory.Tree) error
 }
 
 func (c Config) on(id rule.ID) bool { return c.Rules.On(id) }
@@ -136,8 +139,10 @@ func reasonOf(id rule.ID) wire.Reason {
 		return wire.ReasonKeys
 	case rule.DIST010:
 		return wire.ReasonCover
-	case rule.DELAY001, rule.DELAY002, rule.PS002, rule.PS011:
+	case rule.DELAY001, rule.DELAY002, rule.POI005, rule.POI006, rule.PS002, rule.PS011:
 		return wire.ReasonRecorded
+	case rule.CER041:
+		return wire.ReasonRefused
 	default:
 		return wire.ReasonAmounts
 	}

@@ -1,6 +1,8 @@
 package ceremony
 
 import (
+	"slices"
+
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 
@@ -61,3 +63,19 @@ func WitnessSignature(raw [64]byte) ([]byte, error) {
 func ownWitness(key *btcec.PrivateKey, t *factory.Tx) []byte {
 	return append(ecdsa.Sign(key, t.Sighash[:]).Serialize(), 1)
 }
+
+// checkChannels checks the LSP's signatures for channel outpoints, each by the
+// LSP's key of that channel.
+func checkChannels(txs []*factory.Tx, keys []wire.Point, raw [][64]byte) error {
+	if len(raw) != len(txs) {
+		return fail(wire.ReasonSignature, rule.CER022, "%d channel signatures, %d channel outpoints", len(raw), len(txs))
+	}
+	for i, t := range txs {
+		if err := checkChannel(keys[i], t, raw[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keysOf(n int, key wire.Point) []wire.Point { return slices.Repeat([]wire.Point{key}, n) }

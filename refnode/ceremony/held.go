@@ -22,8 +22,10 @@ type Held struct {
 
 	cfg  Config
 	tree *factory.Tree
-	live map[[32]byte][64]byte            // signatures by sighash
-	due  map[factory.NodeID][]*factory.Tx // the poison signed last below a transaction
+	live map[[32]byte][64]byte // signatures by sighash
+	due  lastPoison            // the poison signed last below a transaction
+
+	snapshot *Held // the last one handed out
 }
 
 // HeldChange is a change as far as it got.
@@ -214,7 +216,7 @@ func openCreation(cfg Config, raw []byte) (*Held, error) {
 	if len(list) != 2 {
 		return nil, fmt.Errorf("%d messages in the record of its creation, 2 wanted", len(list))
 	}
-	h := &Held{cfg: cfg, due: map[factory.NodeID][]*factory.Tx{}}
+	h := &Held{cfg: cfg, due: lastPoison{}}
 	var ok1, ok2 bool
 	h.Proposal, ok1 = list[0].(*wire.Proposal)
 	h.Signatures, ok2 = list[1].(*wire.Signatures)

@@ -36,12 +36,6 @@ type Funder interface {
 type LSPConfig struct {
 	Config
 	Funder Funder
-	// CompleteFirst makes a change that was interrupted stand in the way of
-	// every other one of its clients (ErrInterrupted); the role sets it. Without
-	// it the next update passes over one whose state is signed: that works only
-	// when all of its clients have signed it, which an LSP cannot know, and it
-	// leaves a sale that everybody has signed without poison.
-	CompleteFirst bool
 	// Report hears what happens; nil is silence.
 	Report func(Event)
 }

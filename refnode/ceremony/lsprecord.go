@@ -63,7 +63,7 @@ func (f *Factory) open(cfg Config, ch *change, d storedChange, id wire.CeremonyI
 		ch.sale, err = f.openSale(d, id)
 	case "poison":
 		ch.poison = &d.Node
-		if ch.due, err = duePoison(f.tree, d.Node, f.due[d.Node]); err == nil && len(ch.due) == 0 {
+		if ch.due, err = f.due.due(f.tree, d.Node); err == nil && len(ch.due) == 0 {
 			err = fmt.Errorf("transaction %s: %w", d.Node, ErrNothingInterrupted)
 		}
 	default:
@@ -183,7 +183,7 @@ func (f *Factory) readPhase(cfg Config, ch *change, phase uint8, p storedPhase) 
 // advance takes a complete phase into the live tree.
 func (f *Factory) advance(ch *change, phase uint8) (err error) {
 	if f.tree, err = ch.advance(f.tree, phase); err == nil && ch.due != nil {
-		f.due[ch.node()] = ch.due
+		f.due.set(f.tree.Factory().Layout(), ch.node(), ch.due)
 	}
 	return err
 }

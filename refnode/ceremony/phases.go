@@ -1,7 +1,10 @@
 package ceremony
 
 import (
+	"slices"
+
 	"superscalar/refnode/factory"
+	"superscalar/wire"
 	"superscalar/wire/rule"
 )
 
@@ -126,14 +129,49 @@ func (ch *change) failed(live *factory.Tree) (*factory.Tree, error) {
 	return live.Fail(ch.update)
 }
 
-// duePoison is the poison below a transaction: what a live tree waits for, or
-// once it has that, what was signed last. Somebody else may still lack it.
-func duePoison(live *factory.Tree, node factory.NodeID, last []*factory.Tx) ([]*factory.Tx, error) {
+// lastPoison is the poison that was computed last below transactions.
+type lastPoison map[factory.NodeID][]*factory.Tx
+
+// set notes the poison below a transaction; it is newer than any below that.
+func (p lastPoison) set(l *factory.Layout, node factory.NodeID, txs []*factory.Tx) {
+	for _, id := range l.Below(node) {
+		delete(p, id)
+	}
+	p[node] = txs
+}
+
+// at returns it: that of the transaction, or what its part is of the next one
+// above.
+func (p lastPoison) at(l *factory.Layout, node factory.NodeID) []*factory.Tx {
+	r := l.Range(node)
+	for id, ok := node, true; ok; id, ok = l.Parent(id) {
+		if all := p[id]; all != nil {
+			return slices.DeleteFunc(slices.Clone(all), func(t *factory.Tx) bool { return !r.Covers(l.Range(t.Node)) })
+		}
+	}
+	return nil
+}
+
+// due is the poison below a transaction: what a live tree waits for, or once it
+// has that, what was signed last. Somebody else may still lack it.
+func (p lastPoison) due(live *factory.Tree, node factory.NodeID) ([]*factory.Tx, error) {
 	due, err := live.Poisons(node)
 	if err == nil && len(due) == 0 {
-		due = last
+		due = p.at(live.Factory().Layout(), node)
 	}
 	return due, err
+}
+
+// checkFunded refuses to sign what would change a factory that is not on the chain
+// (CER-044). Poison is safe to sign at any time.
+func (ch *change) checkFunded(cfg Config, id wire.CeremonyID, phase uint8) error {
+	if cfg.Funded == nil || ch.poisons(phase) || !cfg.on(rule.CER044) {
+		return nil
+	}
+	if err := cfg.Funded(id, ch.tree); err != nil {
+		return failChain(rule.CER044, "no change before the factory is funded: %w", err)
+	}
+	return nil
 }
 
 // checkChain says what the chain forbids: no state on a kickoff that is out

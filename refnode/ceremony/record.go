@@ -35,7 +35,9 @@ type Factory struct {
 	// interrupted are the changes that somebody may lack a part of, by age;
 	// due is the poison that was signed last below a transaction.
 	interrupted []*lspChange
-	due         map[factory.NodeID][]*factory.Tx
+	due         lastPoison
+
+	snapshot *Factory // the last one handed out
 }
 
 // FactoryMember is a client of a factory.
@@ -54,7 +56,7 @@ func newFactory(keys Keys, c *creation, signatures [][64]byte) *Factory {
 		Ceremony: c.id, Params: t.Params, Shape: t.Shape, Stocks: t.Amounts.Stocks,
 		Outpoint: c.fundingOutpoint(), key: c.key, tree: c.tree,
 		live: signed(c.round.slots, signatures), keys: keys, sold: map[[33]byte]wire.CeremonyID{},
-		due: map[factory.NodeID][]*factory.Tx{},
+		due: lastPoison{},
 	}
 	for _, m := range c.members {
 		f.Members = append(f.Members, FactoryMember{m.peer, m.capacity, m.join.FactoryKey, m.join.ChannelKey, m.join.PayoutKey})
@@ -142,17 +144,36 @@ func openFactory(cfg Config, id wire.CeremonyID, raw []byte) (*Factory, error) {
 		return nil, err
 	}
 	f := &Factory{Ceremony: id, Members: d.Members, Params: d.Params, Shape: d.Shape, Stocks: d.Stocks, Funding: d.Funding, keys: cfg.Keys,
-		sold: map[[33]byte]wire.CeremonyID{}, due: map[factory.NodeID][]*factory.Tx{}}
+		sold: map[[33]byte]wire.CeremonyID{}, due: lastPoison{}}
 	txid, err := hex.DecodeString(d.Txid)
 	if err != nil || len(txid) != 32 {
 		return nil, fmt.Errorf("funding txid %q is not 32 bytes of hex", d.Txid)
 	}
 	copy(f.Outpoint.Hash[:], txid)
 	f.Outpoint.Index = d.Output
+	if err := f.checkFunding(); err != nil {
+		return nil, err
+	}
 	if err := f.rebuild(cfg); err != nil {
 		return nil, err
 	}
 	return f, f.readSignatures(cfg, d)
+}
+
+// checkFunding refuses a funding transaction that is not the factory's: the LSP
+// broadcasts and takes back what is stored.
+func (f *Factory) checkFunding() error {
+	if len(f.Funding) == 0 {
+		return nil
+	}
+	var tx btcwire.MsgTx
+	if err := tx.Deserialize(bytes.NewReader(f.Funding)); err != nil {
+		return fmt.Errorf("funding transaction: %w", err)
+	}
+	if got := tx.TxHash(); got != f.Outpoint.Hash {
+		return fmt.Errorf("the funding transaction is %s, the factory was funded by %s", got, f.Outpoint.Hash)
+	}
+	return nil
 }
 
 // rebuild computes the tree again.
@@ -214,4 +235,21 @@ func parseSignatures(texts []string) ([][64]byte, error) {
 		copy(out[i][:], raw)
 	}
 	return out, nil
+}
+
+// Forget drops a factory whose funding transaction can confirm no more, with what
+// is interrupted in it. It fails with ErrUnknownFactory, and with ErrBusy while a
+// change of it is going on.
+func (l *LSP) Forget(id wire.CeremonyID) error {
+	f := l.factories[id]
+	if f == nil {
+		return fmt.Errorf("%s: %w", id, ErrUnknownFactory)
+	}
+	for _, ch := range l.changes {
+		if ch.factory == f {
+			return ErrBusy
+		}
+	}
+	delete(l.factories, id)
+	return nil
 }

@@ -79,6 +79,9 @@ func (r *round) addNonces(rules rule.Set, used map[[66]byte]bool, m int, raw [][
 	if len(raw) != len(r.of[m]) {
 		return false, unless(rules, fail(wire.ReasonNonces, rule.CER015, "%d nonces, %d slots", len(raw), len(r.of[m])))
 	}
+	if !rules.On(rule.SIGN006 + "/earlier") {
+		clear(used) // a mutant looks at one message at a time
+	}
 	parsed := make([]musig.PublicNonce, len(raw))
 	for i := range raw {
 		if used[raw[i]] && rules.On(rule.SIGN006) {

@@ -22,14 +22,15 @@ type signer struct {
 // newSigner draws nonces for the slots (SIGN-002).
 func newSigner(rand io.Reader, key *musig.SecretKey, slots []*factory.Tx) (*signer, error) {
 	s := &signer{slots: slots}
-	for _, t := range slots {
+	inputs := make([]musig.NonceInput, len(slots))
+	for i, t := range slots {
 		out := t.Key.OutputKey()
-		sec, pub, err := musig.NonceGen(rand, musig.NonceInput{SecretKey: key, AggregateKey: out[:], Message: t.Sighash[:]})
-		if err != nil {
-			return nil, err
-		}
-		s.secret = append(s.secret, sec)
-		s.public = append(s.public, pub)
+		inputs[i] = musig.NonceInput{SecretKey: key, AggregateKey: out[:], Message: t.Sighash[:]}
+	}
+	var err error
+	s.secret, s.public, err = musig.NonceGenAll(rand, inputs)
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -1,9 +1,29 @@
-// Package channel is the pure part of a Lightning channel: what may be
-// opened and, from step 3 on, how its state moves.
+// Package channel is a Lightning channel between two nodes, as a pure machine:
+// what may be opened, how HTLCs are added and removed, commitments signed and
+// revoked, how both sides find together after a reconnection, how a channel is
+// closed, and how it follows its funding output through changes of a factory.
+// It implements BOLT 2 (version 1 channels with anchors, quiescence, batches)
+// and sections 3.7 and 3.8 of SPEC.md on top of package commitment.
 //
-// This part implements section 3.7 of SPEC.md up to accept_channel: the checks
-// on open_channel and accept_channel and how both are made. It does no I/O and
-// holds no state; the factory's own opinion of a channel is the plugin's.
+// A Machine takes inputs and returns Actions; it does no I/O, reads no clock
+// and draws no randomness. Its State is small and is stored as a whole: a
+// Persist comes before every message that binds this side, and a machine that
+// is restored from any stored State comes to agree with its peer again. One
+// input and everything it leads to may be stored in one transaction; losing
+// that transaction as a whole loses nothing but time.
+//
+// An update (an HTLC, its removal, a feerate) is in one of the five stages of
+// BOLT 2 (stage.go). What a commitment says is computed from the stages and
+// never stored (view.go), so that both sides and every funding output always
+// have the same view of the same updates.
+//
+// Where BOLT 2 leaves the choice between a warning with a closed connection
+// and a failed channel, a Machine warns: inside a factory a failed channel costs
+// a tree.
+//
+// It does not watch the chain, spend outputs, route payments or know a factory
+// protocol: the node, the router and the plugin do. The factory's opinion is
+// asked for with the actions named Ask.
 package channel
 
 import (

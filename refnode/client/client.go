@@ -38,13 +38,17 @@ type Config struct {
 	// ChainTimeout bounds a question to the chain; role.DefaultChainTimeout
 	// when 0. The role waits for the answer.
 	ChainTimeout time.Duration
+	// LSPs are those whose invitations to a new factory the client takes; none
+	// is anybody's.
+	LSPs []ceremony.Peer
 	// Accept says whether the wallet takes part; nil accepts everything.
 	Accept func(*wire.Invite) error
 	// Report hears when a message of a ceremony has been handled; nil is
 	// silence.
 	Report func(peer ceremony.Peer, m wire.Ceremony)
-	// Failed hears why the client ended an attempt; nil is silence. It must not
-	// call back into the role.
+	// Failed hears why the client ended an attempt, and when it starts which
+	// factories it set aside, with no LSP; nil is silence. It must not call back
+	// into the role.
 	Failed func(lsp ceremony.Peer, id wire.CeremonyID, reason error)
 }
 
@@ -54,8 +58,13 @@ type Client struct {
 
 	mu       sync.Mutex
 	machines map[ceremony.Peer]*ceremony.Client
+	leaving  map[wire.CeremonyID]bool // it was told to leave these
 	tray     role.Tray
 	closed   bool
+	aside    []role.Aside
+	// confirmed are the factories whose funding transaction it has seen in a
+	// block, as its store says.
+	confirmed map[wire.CeremonyID]bool
 }
 
 // New opens the factories of the store and returns the role.
@@ -63,15 +72,23 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
 	}
-	c := &Client{cfg: cfg, machines: map[ceremony.Peer]*ceremony.Client{}, tray: role.Tray{Clock: cfg.Clock}}
+	c := &Client{cfg: cfg, machines: map[ceremony.Peer]*ceremony.Client{}, leaving: map[wire.CeremonyID]bool{}, confirmed: map[wire.CeremonyID]bool{}, tray: role.Tray{Clock: cfg.Clock}}
 	byLSP := map[ceremony.Peer][]*ceremony.Held{}
-	_, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (struct{}, error) {
+	_, aside, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (struct{}, error) {
 		lsp, held, err := c.open(id, parts)
-		byLSP[lsp] = append(byLSP[lsp], held)
+		if err == nil {
+			byLSP[lsp] = append(byLSP[lsp], held)
+		}
 		return struct{}{}, err
 	})
 	if err != nil {
 		return nil, err
+	}
+	c.aside = aside
+	for _, a := range aside {
+		if cfg.Failed != nil {
+			cfg.Failed(ceremony.Peer{}, a.ID, fmt.Errorf("set aside: %w", a.Err))
+		}
 	}
 	for lsp, held := range byLSP {
 		c.machines[lsp] = ceremony.NewClient(c.config(lsp), lsp, held)
@@ -88,6 +105,12 @@ func (c *Client) open(id wire.CeremonyID, parts ceremony.Parts) (lsp ceremony.Pe
 		return lsp, nil, fmt.Errorf("factory %s: no LSP in its record", id)
 	}
 	copy(lsp[:], parts[lspPart])
+	if len(parts[leavePart]) > 0 {
+		c.leaving[id] = true
+	}
+	if len(parts[confirmedPart]) > 0 {
+		c.confirmed[id] = true
+	}
 	held, err = ceremony.OpenHeld(c.config(lsp).Config, id, parts)
 	return lsp, held, err
 }
@@ -116,12 +139,19 @@ func (d disk) Put(id wire.CeremonyID, part string, data []byte) error {
 	})
 }
 
-// ErrForeignID says that a ceremony_id names a factory of another LSP.
-var ErrForeignID = errors.New("this ceremony_id has a factory with another LSP")
+// ErrForeignID says that a ceremony_id names a factory of another LSP, or one that
+// was set aside.
+var ErrForeignID = errors.New("this ceremony_id has a factory already")
 
-// accept refuses an id that any factory has, whosever it is: its record must
-// not be written over (CER-032).
-func (c *Client) accept(m *wire.Invite) error {
+// ErrNotOurLSP says that a peer invites that the owner did not name.
+var ErrNotOurLSP = errors.New("not an LSP of this client")
+
+// accept refuses who is not one of the owner's LSPs, and an id that any factory
+// has, whosever it is: its record must not be written over (CER-032).
+func (c *Client) accept(lsp ceremony.Peer, m *wire.Invite) error {
+	if m.Factory == nil && len(c.cfg.LSPs) > 0 && !slices.Contains(c.cfg.LSPs, lsp) {
+		return ErrNotOurLSP
+	}
 	if m.Factory == nil && c.cfg.Rules.On(rule.CER032) {
 		_, found, err := c.cfg.Store.Factory([32]byte(m.ID()))
 		if err != nil {
@@ -143,8 +173,9 @@ func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
 		Config: ceremony.Config{
 			Rules: c.cfg.Rules, Chain: c.cfg.Bounds, Rand: c.cfg.Rand, Keys: role.Keys{Derive: c.cfg.Derive, LSP: lsp},
 			Store: disk{role.Disk{Store: c.cfg.Store}, lsp}, Deadline: c.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
+			Funded: c.funded,
 		},
-		Accept: c.accept,
+		Accept: func(m *wire.Invite) error { return c.accept(lsp, m) },
 		Failed: func(id wire.CeremonyID, f *ceremony.Failure) {
 			if c.cfg.Failed != nil {
 				c.cfg.Failed(lsp, id, f)
@@ -252,12 +283,18 @@ func (c *Client) Held(lsp ceremony.Peer, id wire.CeremonyID) *ceremony.Held {
 	return c.machine(lsp).Held(id)
 }
 
+// Aside returns the factories whose records cannot be read, by id. It never
+// changes.
+func (c *Client) Aside() []role.Aside { return c.aside }
+
 // Standing is a factory as it stands at one moment.
 type Standing struct {
 	LSP   ceremony.Peer
 	ID    wire.CeremonyID
 	Index factory.ClientIndex // of this client
 	Tree  *factory.Tree       // never changes
+	// Leaving is true when the client was told to leave.
+	Leaving bool
 }
 
 // Factories returns the factories that the client has stored, by LSP, then id.
@@ -267,22 +304,10 @@ func (c *Client) Factories() []Standing {
 	var out []Standing
 	for _, lsp := range slices.SortedFunc(maps.Keys(c.machines), comparePeers) {
 		for _, h := range c.machines[lsp].Factories() {
-			out = append(out, Standing{LSP: lsp, ID: h.ID(), Index: h.Client(), Tree: h.Tree()})
+			out = append(out, Standing{LSP: lsp, ID: h.ID(), Index: h.Client(), Tree: h.Tree(), Leaving: c.leaving[h.ID()]})
 		}
 	}
 	return out
 }
 
 func comparePeers(a, b ceremony.Peer) int { return bytes.Compare(a[:], b[:]) }
-
-// ErrNotUsable is wrapped by Usable.
-var ErrNotUsable = role.ErrNotUsable
-
-// Usable reports whether a stored factory can be used: role.Chain.Usable.
-func (c *Client) Usable(h *ceremony.Held, confirmations uint32) error {
-	c.mu.Lock()
-	tree := h.Tree()
-	c.mu.Unlock()
-	_, err := role.Chain{Backend: c.cfg.Chain, Timeout: c.cfg.ChainTimeout}.Usable(tree, c.cfg.Rules, confirmations)
-	return err
-}

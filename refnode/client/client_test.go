@@ -31,15 +31,12 @@ func TestUsable(t *testing.T) {
 	}
 	rebroadcast := func(w *roletest.World) {
 		w.LSP.Chain.Set(roletest.Faults{})
-		if err := w.LSP.LSP.Rebroadcast(); err != nil {
+		if err := w.LSP.LSP.CheckFunding(); err != nil {
 			w.T.Fatal(err)
 		}
 	}
 	publish := func(w *roletest.World) {
 		id := w.LSP.LSP.Factories()[0].ID
-		if w.Broadcast(id) {
-			w.T.Error("the LSP broadcast it too late")
-		}
 		var tx btcwire.MsgTx
 		if err := tx.Deserialize(bytes.NewReader(w.LSP.LSP.Factory(id).Funding)); err != nil {
 			w.T.Fatal(err)
@@ -68,7 +65,6 @@ func TestUsable(t *testing.T) {
 		{"too late", true, []step{
 			{"not there", mine(1), 1, false, false},
 			{"not there in time", mine(150), 1, false, true},
-			{"too late to broadcast it (CER-034)", func(w *roletest.World) { rebroadcast(w); w.Mine(1) }, 1, false, true},
 			{"late", publish, 1, false, true},
 		}},
 		{"another output than proposed", false, []step{
@@ -119,13 +115,5 @@ func TestReload(t *testing.T) {
 		if len(list) != 1 || list[0].ID != id || list[0].LSP != w.LSP.Peer || int(list[0].Index) != i || list[0].Tree.Capacities(list[0].Index) != 100_000 {
 			t.Errorf("client %d has %+v", i, list)
 		}
-	}
-	damaged := w.Clients[0]
-	if err := damaged.Store.PutFactory(id, "creation", []byte{0, 0, 0, 9}); err != nil {
-		t.Fatal(err)
-	}
-	w.Stop(damaged)
-	if err := w.TryStart(damaged); err == nil {
-		t.Error("a client starts with a record that is cut off")
 	}
 }

@@ -2,8 +2,8 @@
 // do: one JSON object a line, each answered with exactly one line, in order.
 //
 // It knows four of the eight commands of the driver protocol of the
-// conformance suite, with the same words, so that a driver for the reference
-// node only passes lines on:
+// conformance suite, five with a factory side, with the same words, so that a
+// driver for the reference node only passes lines on:
 //
 //	connect  peer NODEID@HOST:PORT          {}
 //	buy      peer NODEID, amount_sat        {}
@@ -17,11 +17,24 @@
 //	         shape "static 2 / kickoff 1 / ps 2", optional
 //	buy      peer, amount_sat, and          ceremony_id
 //	         optionally factory, 64 hex
+//	leave    optionally factory_id, and     factory_id, cost, detail
+//	         mode, which is "unilateral"
 //	status                                  as above, factories filled, and height,
 //	                                        ceremonies, wallet, address: see Standing
 //
-// which are answered when the ceremony has begun: a creation that goes on
-// without a silent client does so under another id.
+//	invoice  amount_msat, 0 for any;        bolt11, payment_hash
+//	         optionally description
+//	pay      bolt11; optionally             preimage, amount_msat, fee_msat
+//	         amount_msat, max_fee_msat
+//	open     peer, amount_sat, and          {}
+//	         optionally push_msat
+//	close    channel_id, optionally force   {}
+//
+// of which pay is answered when the payment is over, open and close, for channels
+// outside factories, when they have begun. Those about factories are answered when the ceremony has begun: a creation that goes on
+// without a silent client does so under another id. leave, of a client, says
+// what its way out costs before anything is published; it cannot be taken back
+// and goes on after a restart.
 //
 // A request is {"id":1,"cmd":"status"}, its parameters beside id and cmd;
 // other fields are not read. A reply is {"id":1,"ok":true} with the fields
@@ -145,8 +158,8 @@ type status struct {
 // fullStatus is that of a node with a factory side.
 type fullStatus struct {
 	done
-	Peers    []peer `json:"peers"`
-	Channels []any  `json:"channels"`
+	Peers    []peer          `json:"peers"`
+	Channels []ChannelStatus `json:"channels"`
 	Standing
 }
 
@@ -179,7 +192,26 @@ func answer(ctx context.Context, l line, n Node) (reply any, stopped bool) {
 		case "stop":
 			err = stop(q, n)
 			stopped = err == nil
-		case "start", "invoice", "pay", "leave":
+		case "leave":
+			var out Leaving
+			if out, err = depart(q, n); err == nil {
+				return leaving{head, out}, false
+			}
+		case "invoice":
+			var out Invoice
+			if out, err = invoice(q, n); err == nil {
+				return invoiced{head, out}, false
+			}
+		case "pay":
+			var out Paid
+			if out, err = pay(ctx, q, n); err == nil {
+				return paid{head, out}, false
+			}
+		case "open":
+			err = open(q, n)
+		case "close":
+			err = closeChannel(q, n)
+		case "start":
 			err = refuse(Unsupported, "the reference node has no %s", q.cmd)
 		default:
 			err = refuse(UnknownCommand, "no such command: %q", q.cmd)
@@ -244,7 +276,11 @@ func statusOf(ctx context.Context, head done, n Node) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	standing, err := f.Standing(ctx)
-	return fullStatus{head, peers, []any{}, standing}, err
+	channels := []ChannelStatus{}
+	if p, ok := n.(Payments); ok {
+		channels = append(channels, p.Channels()...)
+	}
+	return fullStatus{head, peers, channels, standing}, err
 }
 
 // stop answers when the node is down, so that its port is free by then.

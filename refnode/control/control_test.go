@@ -86,7 +86,7 @@ func TestReplies(t *testing.T) {
 		{"stop and restart", `{"id":5,"cmd":"stop","restart":true}`, nil, `{"id":5,"ok":false,"error":"a node does not restart itself`, ""},
 		{"stop, maybe", `{"id":5,"cmd":"stop","restart":"maybe"}`, nil, `{"id":5,"ok":false,"error":"restart is neither`, ""},
 		{"stop, null", `{"id":5,"cmd":"stop","restart":null}`, nil, `{"id":5,"ok":false,"error":"restart is neither`, ""},
-		{"a command of a driver", `{"id":6,"cmd":"invoice","amount_msat":1}`, nil, `{"id":6,"ok":false,"error":"the reference node has no invoice","code":"unsupported"}`, ""},
+		{"a command of a driver", `{"id":6,"cmd":"invoice","amount_msat":1}`, nil, `{"id":6,"ok":false,"error":"the node has no channels, so no invoice: start it with --chain","code":"unsupported"}`, ""},
 		{"no such command", `{"id":6,"cmd":"dance\n"}`, nil, `{"id":6,"ok":false,"error":"no such command: \"dance\\n\"","code":"unknown-command"}`, ""},
 		{"no command", `{"id":6}`, nil, `{"id":6,"ok":false,"error":"cmd is missing or not a string","code":"bad-request"}`, ""},
 		{"command of another type", `{"id":6,"cmd":["stop"]}`, nil, `{"id":6,"ok":false,"error":"cmd is missing`, ""},

@@ -20,6 +20,8 @@ type Factories interface {
 	Found(Order) (wire.CeremonyID, error)
 	// Sell begins to move liquidity to a client inside a factory.
 	Sell(Sale) (wire.CeremonyID, error)
+	// Leave begins a client's way out.
+	Leave(Departure) (Leaving, error)
 	// Standing says what the node has.
 	Standing(ctx context.Context) (Standing, error)
 }
@@ -56,6 +58,7 @@ const (
 	StateActive   = "active"   // usable
 	StateDying    = "dying"    // usable; clients should move on
 	StateClosed   = "closed"   // left, too late, or gone
+	StateDamaged  = "damaged"  // its records cannot be read: nothing is signed in it
 )
 
 // FactoryStatus is one factory.
@@ -84,6 +87,8 @@ type FactoryStatus struct {
 	CoverSat *uint64 `json:"cover_sat,omitempty"`
 	// Interrupted says which change has to be completed before another one.
 	Interrupted string `json:"interrupted,omitempty"`
+	// Exit is what the way out does, absent before its first look.
+	Exit *ExitStatus `json:"exit,omitempty"`
 }
 
 // CeremonyStatus is the last that was heard of a ceremony, newest last.

@@ -35,6 +35,15 @@ func (m member) Sell(s control.Sale) (wire.CeremonyID, error) {
 	return wire.CeremonyID{2}, m.err
 }
 
+func (m member) Leave(d control.Departure) (control.Leaving, error) {
+	text := "leave"
+	if d.Factory != nil {
+		text += fmt.Sprintf(" %.4s", d.Factory)
+	}
+	m.told = append(m.told, text)
+	return control.Leaving{FactoryID: "01", Cost: control.Cost{Transactions: 2, VBytes: 500, Blocks: 30, FeeSat: 1000, FeeRate: 2000, MaxFeeSat: 50_000, MaxFeeRate: 100_000}, Detail: "dear"}, m.err
+}
+
 func (m member) Standing(ctx context.Context) (control.Standing, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		m.told = append(m.told, "without a deadline")
@@ -77,6 +86,14 @@ func TestFactoryReplies(t *testing.T) {
 		{"buy in null", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"factory":null}`, nil, `{"id":2,"ok":false,"error":"factory is missing or not a string","code":"bad-request"}`, ""},
 		{"buy nothing", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":0}`, nil, `{"id":2,"ok":false,"error":"amount_sat is not`, ""},
 		{"buy fails", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5}`, errors.New("sold out"), `{"id":2,"ok":false,"error":"sold out","code":"failed"}`, "sell " + two + " 5"},
+		{"leave", `{"id":5,"cmd":"leave"}`, nil, `{"id":5,"ok":true,"factory_id":"01","cost":{"transactions":2,"vbytes":500,"blocks":30,"fee_sat":1000,"fee_rate":2000,"max_fee_sat":50000,"max_fee_rate":100000},"detail":"dear"}`, "leave"},
+		{"leave a factory", `{"id":5,"cmd":"leave","mode":"unilateral","factory_id":"` + second + `"}`, nil, `{"id":5,"ok":true,"factory_id":"01"`, "leave 0200"},
+		{"leave no factory", `{"id":5,"cmd":"leave","factory_id":"02"}`, nil, `{"id":5,"ok":false,"error":"factory is not an id of 64 hex digits","code":"bad-request"}`, ""},
+		{"leave null", `{"id":5,"cmd":"leave","factory_id":null}`, nil, `{"id":5,"ok":false,"error":"factory_id is missing or not a string","code":"bad-request"}`, ""},
+		{"leave sideways", `{"id":5,"cmd":"leave","mode":"sideways"}`, nil, `{"id":5,"ok":false,"error":"mode is neither cooperative nor unilateral","code":"bad-request"}`, ""},
+		{"leave together", `{"id":5,"cmd":"leave","mode":"cooperative"}`, nil, `{"id":5,"ok":false,"error":"the reference node leaves alone: mode unilateral","code":"unsupported"}`, ""},
+		{"leave fails", `{"id":5,"cmd":"leave"}`, errors.New("no disk"), `{"id":5,"ok":false,"error":"no disk","code":"failed"}`, "leave"},
+		{"leave of an LSP", `{"id":5,"cmd":"leave"}`, fmt.Errorf("an LSP: %w", node.ErrUnsupported), `{"id":5,"ok":false,"error":"an LSP: this role cannot do that yet","code":"unsupported"}`, "leave"},
 		{"status", `{"id":3,"cmd":"status"}`, nil, `{"id":3,"ok":true,"peers":[],"channels":[],"height":7,"factories":[{"factory_id":"00","state":"active","detail":"usable","confirmations":0,"exit_height":0,"expiry_height":0,"capacity_sat":0,"cover_sat":5}],"ceremonies":[],"wallet":{"confirmed_sat":0,"reserved_sat":0,"available_sat":0},"address":"bcrt1p"}`, ""},
 		{"status fails", `{"id":3,"cmd":"status"}`, errors.New("no disk"), `{"id":3,"ok":false,"error":"no disk","code":"failed"}`, ""},
 		{"stop", `{"id":4,"cmd":"stop"}`, nil, `{"id":4,"ok":true}`, "close"},

@@ -258,7 +258,7 @@ func TestStockClaim(t *testing.T) {
 	}
 	w.mine(1)
 	r := w.step(d)[0]
-	if len(r.Sent) != 1 || r.Sent[0].Action.Stock == nil || r.Sent[0].Action.Rule != rule.PS024 {
+	if len(r.Sent) != 1 || r.Sent[0].Action.Stock == nil || r.Sent[0].Action.Rule != rule.DIST008 {
 		t.Fatalf("sent %+v", r.Sent)
 	}
 	w.mine(1)

@@ -38,6 +38,42 @@ func Preview(t *factory.Tree, c factory.ClientIndex) (Cost, error) {
 	}, nil
 }
 
+// PreviewAll returns the cost of publishing the whole tree with its sales: what
+// the LSP pays at T - exit_time when no client has left (DELAY-008). Coins is
+// then the number of transactions that can wait at the same time, at most one
+// for each leaf.
+func PreviewAll(t *factory.Tree) Cost {
+	var cost Cost
+	layout := t.Factory().Layout()
+	add := func(tx *factory.Tx) {
+		step := factory.Step{Tx: tx, VBytes: tx.VSize() + wallet.ChildVBytes}
+		if tx.Kind == factory.KindState {
+			step.Wait = factory.Blocks(tx.Sequence())
+		}
+		cost.Steps = append(cost.Steps, step)
+		cost.Transactions++
+		cost.VBytes += step.VBytes
+	}
+	for _, n := range t.Nodes() {
+		add(n.Tx)
+		if layout.IsLeaf(n.ID) {
+			cost.Coins++
+		}
+		for g := range layout.Groups(n.ID) {
+			for _, sale := range t.Sales(n.ID, uint8(g)) {
+				add(sale.Tx)
+			}
+		}
+	}
+	for c := range layout.Clients() {
+		if path, err := t.ExitPath(factory.ClientIndex(c), wallet.ChildVBytes); err == nil {
+			cost.Blocks = max(cost.Blocks, path.Blocks)
+		}
+	}
+
+	return cost
+}
+
 // Fee is what it costs at a fee rate, in sat.
 func (c Cost) Fee(rate wallet.FeeRate) factory.Sat {
 	var sum factory.Sat

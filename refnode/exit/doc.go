@@ -6,9 +6,9 @@
 // implements the rules of SPEC.md that say what to publish: the path, level by
 // level (section 4.4), the latest state after its kickoff (DELAY-009), the LSP's
 // start (DELAY-008), the distribution nearest to the leaf (DIST-009), poison of
-// replaced leaves (POI-007), sales (PS-023), claims of unsold stock and of no
-// other (PS-024), omissions (PS-025). Preview says what an exit costs before it
-// starts.
+// replaced leaves (POI-007), sales (PS-023), claims of unsold stock (DIST-008)
+// and of no other (PS-024), omissions (PS-025). Preview says what an exit costs
+// before it starts.
 //
 // Driver turns plans into packages of a parent and a child that pays for it,
 // raises fees towards the deadlines and submits them to a chain.Interface.
@@ -84,9 +84,16 @@ type Plan struct {
 	// Publish has the most urgent first. No two of them spend one outpoint,
 	// none spends another one's output.
 	Publish []Action
+	// Unpaid is what the party would publish if it had a coin to pay for it.
+	Unpaid []Action
 	// Again is a height at which to look again even if nothing happens until
 	// then, 0 when there is none.
 	Again factory.Height
+	// Funded is true when a block holds the funding transaction.
+	Funded bool
+	// Confirmed are the transactions of the factory that blocks hold, each
+	// after the one it spends.
+	Confirmed []Confirmed
 	// Channels are the client's own channel outputs that are on the chain
 	// and that nobody has spent.
 	Channels []Standing
@@ -96,6 +103,12 @@ type Plan struct {
 	// Open counts the outputs of the tree, and stocks, that are on the chain,
 	// unspent, and concern the party.
 	Open int
+}
+
+// Confirmed is a transaction of the factory in a block of height Height.
+type Confirmed struct {
+	Tx     *factory.Tx
+	Height factory.Height
 }
 
 // Standing is a channel output on the chain.
@@ -123,6 +136,9 @@ type Action struct {
 	// DELAY-004: the early warning time is made of such steps.
 	Rule   rule.ID
 	Reason string
+	// Interim is true when the party will publish another transaction in its
+	// place if it does not confirm: its fee leaves room for replacing it.
+	Interim bool
 	// Pending is true when it is in the mempool already.
 	Pending bool
 	// Rival is another transaction in the mempool that spends the outpoint.

@@ -90,8 +90,8 @@ type attempt struct {
 // ErrConfig : a driver needs a holder and a chain, and fees that do not fall.
 var ErrConfig = errors.New("invalid driver")
 
-// errNoCoin : there is nothing to pay a child with.
-var errNoCoin = errors.New("no confirmed coin to pay the fee")
+// ErrNoCoin : there is nothing to pay a child with.
+var ErrNoCoin = errors.New("no confirmed coin to pay the fee")
 
 // NewDriver returns a driver. The error is ErrConfig.
 func NewDriver(c Config) (*Driver, error) {
@@ -101,8 +101,9 @@ func NewDriver(c Config) (*Driver, error) {
 	switch {
 	case c.Holder == nil || c.Chain == nil:
 		return nil, fmt.Errorf("%w: no holder or no chain", ErrConfig)
-	case c.Fees.Start <= 0 || c.Fees.Max < c.Fees.Start:
-		return nil, fmt.Errorf("%w: fees from %s to %s", ErrConfig, c.Fees.Start, c.Fees.Max)
+	}
+	if err := c.Fees.Check(); err != nil {
+		return nil, err
 	}
 
 	return &Driver{cfg: c, machine: New(c.Holder, c.Party, c.Rules), efforts: map[wire.OutPoint]*effort{}}, nil
@@ -110,6 +111,13 @@ func NewDriver(c Config) (*Driver, error) {
 
 // Leave starts the party's way out.
 func (d *Driver) Leave() { d.leave = true }
+
+// Hold gives the driver the factory as it stands now. A ceremony must not
+// change it while a step goes on: give it snapshots.
+func (d *Driver) Hold(h Holder) {
+	d.cfg.Holder = h
+	d.machine.Hold(h)
+}
 
 // Step looks at the chain, decides and submits. Call it after each block and
 // whenever the chain has changed. An error means that the backend did not
@@ -176,7 +184,11 @@ func (d *Driver) effort(a Action, tip factory.Height) *effort {
 // backend's.
 func (d *Driver) carryOut(view *snapshot, a Action) (sent Sent, tried bool, err error) {
 	e := d.effort(a, view.tip)
-	rate := d.cfg.Fees.at(e.first, e.deadline, view.tip)
+	fees := d.cfg.Fees
+	if a.Interim {
+		fees.Max = max(fees.Start, fees.Max/2)
+	}
+	rate := fees.at(e.first, e.deadline, view.tip)
 	before, others := d.inMempool(view, a, e)
 	if view.err != nil || before != nil && rate < before.rate+wallet.IncrementalRelay {
 		return Sent{}, false, nil // paid well enough so far
@@ -186,17 +198,17 @@ func (d *Driver) carryOut(view *snapshot, a Action) (sent Sent, tried bool, err 
 	}
 	for {
 		sent = d.submit(view, a, e, before, rate)
-		if !outbid(sent.Err) || sent.Rate >= d.cfg.Fees.Max {
+		if !outbid(sent.Err) || sent.Rate >= fees.Max {
 			break
 		}
-		rate = min(2*rate, d.cfg.Fees.Max)
+		rate = min(2*rate, fees.Max)
 	}
 	var refused *chain.Rejection
 	var short *wallet.ShortError
 	switch {
 	case chain.IsRejection(sent.Err, chain.ReasonAlreadyKnown):
 		return Sent{}, false, nil // it was confirmed meanwhile
-	case sent.Err == nil, errors.As(sent.Err, &refused), errors.As(sent.Err, &short), errors.Is(sent.Err, errNoCoin):
+	case sent.Err == nil, errors.As(sent.Err, &refused), errors.As(sent.Err, &short), errors.Is(sent.Err, ErrNoCoin):
 		return sent, true, nil
 	}
 

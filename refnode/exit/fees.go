@@ -1,6 +1,8 @@
 package exit
 
 import (
+	"fmt"
+
 	"superscalar/refnode/factory"
 	"superscalar/refnode/wallet"
 )
@@ -14,6 +16,15 @@ type Fees struct {
 
 // DefaultFees are used where Fees is zero.
 var DefaultFees = Fees{Start: wallet.SatPerVByte(2), Max: wallet.SatPerVByte(100)}
+
+// Check returns ErrConfig for fees that fall or are not positive.
+func (f Fees) Check() error {
+	if f.Start <= 0 || f.Max < f.Start {
+		return fmt.Errorf("%w: fees from %s to %s", ErrConfig, f.Start, f.Max)
+	}
+
+	return nil
+}
 
 // at rises from Start at height first to Max one block before the deadline: the
 // last block in which the transaction can make it.

@@ -22,6 +22,7 @@ type sprout struct {
 	changes string
 	lost    []*factory.Tx           // of failed sales
 	half    map[chainhash.Hash]bool // not completely signed, as far as clients know
+	only    *factory.NodeID         // the one leaf whose poison is signed; nil: all
 }
 
 // Tree and Complete make it a holder that has every signature but those.
@@ -42,7 +43,7 @@ func (s sprout) Complete(tx *factory.Tx) (*btcwire.MsgTx, error) {
 
 // grow applies one more change; an error means that it cannot be made.
 func (s sprout) grow(c rune) (sprout, error) {
-	next := sprout{changes: s.changes + string(c), lost: s.lost, half: map[chainhash.Hash]bool{}}
+	next := sprout{changes: s.changes + string(c), lost: s.lost, only: s.only, half: map[chainhash.Hash]bool{}}
 	for id := range s.half {
 		next.half[id] = true
 	}
@@ -134,6 +135,9 @@ func (s sprout) update(next *sprout, c rune, buyer factory.ClientIndex) error {
 		next.tree, err = s.tree.Fail(u)
 
 		return err
+	}
+	if s.only != nil && layout.Range(node).Covers(layout.Range(*s.only)) {
+		node = *s.only
 	}
 	if next.tree, err = s.tree.Replace(u); err == nil {
 		next.tree = next.tree.Poisoned(node)

@@ -47,6 +47,7 @@ func (w *walk) spent(o wire.OutPoint, ends ...*factory.Tx) bool {
 	}
 	for _, tx := range ends {
 		if tx != nil && tx.Txid == spend.Txid {
+			w.done(tx, spend.Height)
 			w.paid(tx)
 		}
 	}
@@ -58,6 +59,7 @@ func (w *walk) spent(o wire.OutPoint, ends ...*factory.Tx) bool {
 // of it: the first spends it.
 func (w *walk) stock(s *factory.Stock, sales []*factory.Sale, at factory.Height) {
 	if spend, ok := w.view.Spend(s.Outpoint); ok && spend.Confirmed && len(sales) > 0 && spend.Txid == sales[0].Tx.Txid {
+		w.done(sales[0].Tx, spend.Height)
 		w.channel(sales[0].NewChannel, spend.Height)
 		if sales[0].Change != nil {
 			w.stock(sales[0].Change, sales[1:], spend.Height)
@@ -96,9 +98,9 @@ func (w *walk) lspStock(s *factory.Stock, sales []*factory.Sale, at factory.Heig
 
 		return
 	}
-	if w.matured(at, csv) {
+	if w.m.rules.On(rule.DIST008) && w.matured(at, csv) {
 		w.add(Action{
-			Stock: s, Outpoint: s.Outpoint, Deadline: max(w.params.Expiry, w.tip+1), Rule: rule.PS024,
+			Stock: s, Outpoint: s.Outpoint, Deadline: max(w.params.Expiry, w.tip+1), Rule: rule.DIST008,
 			Reason: "nobody bought it",
 		})
 	}
@@ -161,7 +163,11 @@ func (w *walk) ownSale(sales []*factory.Sale, at factory.Height) bool {
 	if !w.leaving && !w.matured(at, delay-w.confirm()) {
 		return false
 	}
+	before := len(w.plan.Publish)
 	w.publish(sales[0].Tx, max(at+delay-1, w.tip+1), rule.PS023, "its channel hangs on it")
+	if len(w.plan.Publish) > before {
+		w.plan.Publish[before].Interim = true // the omission comes after it
+	}
 
 	return true
 }

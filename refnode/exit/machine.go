@@ -24,6 +24,9 @@ func New(h Holder, who Party, rules rule.Set) *Machine {
 	return &Machine{holder: h, who: who, rules: rules}
 }
 
+// Hold gives the machine the factory as it stands now, after a ceremony.
+func (m *Machine) Hold(h Holder) { m.holder = h }
+
 // ExitHeight is T - exit_time: the LSP leaves from it on, and a client that
 // cannot rely on its cover does so if the LSP has not.
 func (m *Machine) ExitHeight() factory.Height {
@@ -51,6 +54,7 @@ func (m *Machine) Plan(v View, i Intent) Plan {
 		w.again(terms.Params.Expiry)
 	}
 	if at, ok := v.Confirmed(tree.Funding().Hash); ok {
+		w.plan.Funded = true
 		w.spot(tree.Funding(), at)
 	}
 	slices.SortStableFunc(w.plan.Publish, func(a, b Action) int { return cmp.Compare(a.Deadline, b.Deadline) })
@@ -152,6 +156,7 @@ func (w *walk) state(s *spot, at factory.Height) {
 // below goes on under a transaction of the tree that is confirmed.
 func (w *walk) below(v version, at factory.Height) {
 	n := v.node
+	w.done(n.Tx, at)
 	if len(n.Channels) > 0 {
 		w.leaf(v, at)
 
@@ -165,6 +170,7 @@ func (w *walk) below(v version, at factory.Height) {
 // distributed goes on under a distribution that is confirmed: the nested ones
 // that spend it (DIST-004).
 func (w *walk) distributed(tx *factory.Tx, nested []*factory.Tx, at factory.Height) {
+	w.done(tx, at)
 	w.paid(tx)
 	for _, next := range nested {
 		if next.Outpoint().Hash != tx.Txid {
@@ -183,6 +189,11 @@ func (w *walk) distributed(tx *factory.Tx, nested []*factory.Tx, at factory.Heig
 	}
 }
 
+// done notes a transaction that a block holds.
+func (w *walk) done(tx *factory.Tx, at factory.Height) {
+	w.plan.Confirmed = append(w.plan.Confirmed, Confirmed{Tx: tx, Height: at})
+}
+
 // paid counts what a confirmed transaction pays the client.
 func (w *walk) paid(tx *factory.Tx) {
 	if !w.m.who.LSP {
@@ -193,13 +204,19 @@ func (w *walk) paid(tx *factory.Tx) {
 // publish adds a transaction to the plan, unless the party lacks signatures or
 // the coins to pay for it.
 func (w *walk) publish(tx *factory.Tx, deadline factory.Height, id rule.ID, reason string) {
-	if tx == nil || !w.affordable(tx) {
+	if tx == nil {
 		return
 	}
 	if _, err := w.m.holder.Complete(tx); err != nil {
 		return
 	}
-	w.add(Action{Tx: tx, Outpoint: tx.Outpoint(), Deadline: deadline, Rule: id, Reason: reason})
+	a := Action{Tx: tx, Outpoint: tx.Outpoint(), Deadline: deadline, Rule: id, Reason: reason}
+	if !w.affordable(tx) {
+		w.plan.Unpaid = append(w.plan.Unpaid, a)
+
+		return
+	}
+	w.add(a)
 }
 
 // affordable reports whether the party can pay for a transaction: with a coin,

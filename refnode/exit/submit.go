@@ -46,7 +46,7 @@ func (d *Driver) build(a Action, e *effort, before *attempt, rate wallet.FeeRate
 	}
 	child, paid, err := d.child(a, parent, before, rate)
 	var short *wallet.ShortError
-	if errors.As(err, &short) || errors.Is(err, errNoCoin) {
+	if errors.As(err, &short) || errors.Is(err, ErrNoCoin) {
 		if own, try, ownErr := d.fromPayout(a, parent, rate); ownErr == nil {
 			return chain.Package{parent, own}, try, nil
 		}
@@ -65,7 +65,7 @@ func (d *Driver) build(a Action, e *effort, before *attempt, rate wallet.FeeRate
 func (d *Driver) child(a Action, parent *wire.MsgTx, before *attempt, rate wallet.FeeRate) (*wallet.Child, wallet.FeeRate, error) {
 	w := d.cfg.Wallet
 	if w == nil {
-		return nil, 0, errNoCoin
+		return nil, 0, ErrNoCoin
 	}
 	vbytes := size(parent) + wallet.ChildVBytes
 	bump := wallet.Bump{
@@ -97,7 +97,7 @@ func (d *Driver) child(a Action, parent *wire.MsgTx, before *attempt, rate walle
 	}
 	bump.Rate = min(rate, affordable(value, vbytes))
 	if bump.Rate < wallet.MinFeeRate {
-		return nil, 0, errNoCoin
+		return nil, 0, ErrNoCoin
 	}
 	child, err = w.BumpChild(bump)
 
@@ -129,12 +129,12 @@ func (d *Driver) fromPayout(a Action, parent *wire.MsgTx, rate wallet.FeeRate) (
 		value = a.Tx.Pays(d.cfg.Party.Client)
 	}
 	if d.cfg.Payout == nil || value == 0 {
-		return nil, attempt{}, errNoCoin
+		return nil, attempt{}, ErrNoCoin
 	}
 	vbytes := size(parent) + wallet.ChildVBytes
 	rate = min(rate, affordable(value, vbytes))
 	if rate < wallet.MinFeeRate {
-		return nil, attempt{}, errNoCoin
+		return nil, attempt{}, ErrNoCoin
 	}
 	script := append([]byte{txscript.OP_1, txscript.OP_DATA_32}, schnorr.SerializePubKey(d.cfg.Payout.PubKey())...)
 	at := -1
@@ -144,7 +144,7 @@ func (d *Driver) fromPayout(a Action, parent *wire.MsgTx, rate wallet.FeeRate) (
 		}
 	}
 	if at < 0 {
-		return nil, attempt{}, errNoCoin
+		return nil, attempt{}, ErrNoCoin
 	}
 	fee := rate.Fee(vbytes)
 	child, err := d.spendPayout(parent, at, fee)
@@ -186,7 +186,7 @@ func (d *Driver) spendPayout(parent *wire.MsgTx, at int, fee factory.Sat) (*wire
 func (d *Driver) claim(a Action, e *effort, rate wallet.FeeRate) (chain.Package, attempt, error) {
 	claimer, ok := d.cfg.Holder.(Claimer)
 	if !ok || d.cfg.Wallet == nil {
-		return nil, attempt{}, errNoCoin
+		return nil, attempt{}, ErrNoCoin
 	}
 	if e.script == nil {
 		script, err := d.cfg.Wallet.NewScript()

@@ -2,6 +2,7 @@ package factory
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/btcsuite/btcd/wire"
@@ -81,11 +82,16 @@ func (k *keyring) node(r Range) (*musig.KeyAgg, error) {
 
 // stock returns the key of a stock output of the group r (SCRIPT-002).
 func (k *keyring) stock(r Range) (*musig.KeyAgg, error) {
+	return k.tweaked(k.stocks, use{r, true}, k.stockRoot())
+}
+
+// stockRoot is the merkle root of stock outputs, none in a mutant.
+func (k *keyring) stockRoot() []byte {
 	if !k.rules.On(rule.SCRIPT002) {
-		return k.tweaked(k.stocks, use{r, true}, nil)
+		return nil
 	}
 
-	return k.tweaked(k.stocks, use{r, true}, k.root[:])
+	return k.root[:]
 }
 
 func (k *keyring) tweaked(cache map[Range]*musig.KeyAgg, u use, root []byte) (*musig.KeyAgg, error) {
@@ -119,22 +125,22 @@ func (k *keyring) prepare(l *Layout, view View) {
 			return // these mutants aggregate in their own way
 		}
 	}
-	ranges := []Range{l.Range(NodeID{})}
+	nodes, stocks := []Range{l.Range(NodeID{})}, []Range(nil)
 	for _, id := range l.Nodes() {
 		if !view.Sees(l.Range(id)) {
 			continue
 		}
 		for _, child := range l.Children(id) {
-			ranges = append(ranges, l.Range(child))
+			nodes = append(nodes, l.Range(child))
 		}
-		ranges = append(ranges, l.Groups(id)...)
+		stocks = append(stocks, l.Groups(id)...)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var missing []Range
 	var sets [][]*musig.PublicKey
 	seen := make(map[Range]bool)
-	for _, r := range ranges {
+	for _, r := range slices.Concat(nodes, stocks) {
 		if k.plain[r] == nil && !seen[r] {
 			seen[r] = true
 			missing, sets = append(missing, r), append(sets, k.signers(r))
@@ -146,6 +152,28 @@ func (k *keyring) prepare(l *Layout, view View) {
 	}
 	for i, key := range keys {
 		k.plain[missing[i]] = key
+	}
+	k.tweak(k.nodes, nodes, nil, false)
+	k.tweak(k.stocks, stocks, k.stockRoot(), true)
+}
+
+// tweak fills in the output keys that are missing, at once. The lock is held.
+func (k *keyring) tweak(cache map[Range]*musig.KeyAgg, ranges []Range, root []byte, stock bool) {
+	var missing []Range
+	var plain []*musig.KeyAgg
+	seen := make(map[Range]bool)
+	for _, r := range ranges {
+		if cache[r] == nil && !seen[r] {
+			seen[r] = true
+			missing, plain = append(missing, r), append(plain, k.plain[r])
+		}
+	}
+	keys, err := musig.TaprootAll(plain, root)
+	if err != nil {
+		return
+	}
+	for i, key := range keys {
+		cache[missing[i]], k.uses[key.OutputKey()] = key, use{missing[i], stock}
 	}
 }
 

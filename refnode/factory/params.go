@@ -96,6 +96,10 @@ func (p Params) ExitHeight(s Shape) Height {
 	return p.Expiry - min(p.Expiry, Height(p.ExitTime(s)))
 }
 
+// FundingEnd returns the last height at which the funding transaction may
+// confirm, tip_height + max_funding_wait (CER-025, CER-034).
+func (p Params) FundingEnd() Height { return p.TipHeight + Height(p.MaxFundingWait) }
+
 // MaxOffline returns the longest time a client may be away (section 4).
 func (p Params) MaxOffline() Blocks {
 	shortest := Blocks(min(p.StockCSV, p.OmissionDelay, p.ToSelfDelay))

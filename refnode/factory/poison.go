@@ -17,7 +17,8 @@ type oldLeaf struct {
 func (t *Tree) retire(u *Update, n *Node) {
 	t.archive(n)
 	for _, old := range inOrder(t.nodes) {
-		if t.f.layout.IsLeaf(old.ID) && n.Clients.Covers(old.Clients) {
+		above := old.ID != n.ID && !t.f.rules.On(rule.POI005+"/above") // a mutant forgets those
+		if t.f.layout.IsLeaf(old.ID) && n.Clients.Covers(old.Clients) && !above {
 			t.replaced = append(t.replaced, t.oldLeaf(old))
 		}
 	}
@@ -31,7 +32,7 @@ func (t *Tree) retire(u *Update, n *Node) {
 		default:
 			t.former = append(t.former, formerOf(failed)...)
 			for _, old := range failed.Nodes() {
-				if t.f.layout.IsLeaf(old.ID) {
+				if t.f.layout.IsLeaf(old.ID) && t.f.rules.On(rule.POI005+"/failed") {
 					t.replaced = append(t.replaced, &oldLeaf{leaf: old})
 				}
 			}
@@ -42,6 +43,9 @@ func (t *Tree) retire(u *Update, n *Node) {
 
 func (t *Tree) oldLeaf(leaf *Node) *oldLeaf {
 	old := &oldLeaf{leaf: leaf}
+	if !t.f.rules.On(rule.POI005 + "/sales") {
+		return old
+	}
 	for g := range leaf.Stocks {
 		old.sales = append(old.sales, t.sales[stockID{leaf.ID, uint8(g)}])
 	}
@@ -84,7 +88,8 @@ func (t *Tree) Poisons(node NodeID) ([]*Tx, error) {
 // POI-002 takes those that stand as well.
 func (t *Tree) duePoison() []*oldLeaf {
 	due := t.replaced
-	if t.f.rules.On(rule.POI002) {
+	asked := !t.f.rules.On(rule.POI002+"/asked") && len(due) == 0 // a mutant that takes what is asked for
+	if t.f.rules.On(rule.POI002) && !asked {
 		return due
 	}
 	due = slices.Clone(due)

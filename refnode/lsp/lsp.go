@@ -6,15 +6,13 @@
 package lsp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
-
-	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/chain"
@@ -48,47 +46,52 @@ type LSP struct {
 
 	mu      sync.Mutex
 	machine *ceremony.LSP
+	aside   []role.Aside
 	tray    role.Tray
 	online  map[ceremony.Peer]bool
 	joined  chan struct{} // closed and replaced when a client connects
 	closed  bool
 }
 
-// New opens the factories of the store and returns the role. Funding
-// transactions that were stored and not seen since are broadcast again; coins of
-// attempts that ended with the process are free again. A silent chain does not
-// keep it from starting.
+// New opens the factories of the store and returns the role. It looks after their
+// funding transactions (CheckFunding); coins of attempts that ended with the
+// process are free again. A silent chain does not keep it from starting.
 func New(cfg Config) (*LSP, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
 	}
 	l := &LSP{cfg: cfg, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}}
 	machine := l.config()
-	factories, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (*ceremony.Factory, error) {
+	factories, aside, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (*ceremony.Factory, error) {
 		return ceremony.OpenFactory(machine.Config, id, parts)
 	})
 	if err != nil {
 		return nil, err
 	}
-	l.machine = ceremony.NewLSP(machine, factories)
+	l.machine, l.aside = ceremony.NewLSP(machine, factories), aside
+	for _, a := range aside {
+		l.tell(ceremony.Event{Ceremony: a.ID, Kind: ceremony.EventFailed, Text: "set aside: " + a.Err.Error()})
+	}
 	if err := l.settle(); err != nil {
 		return nil, err
 	}
-	if err := l.Rebroadcast(); err != nil && cfg.Report != nil {
-		cfg.Report(ceremony.Event{Kind: ceremony.EventFailed, Text: err.Error()})
+	for _, err := range []error{l.clear(), l.CheckFunding()} {
+		if err != nil {
+			l.tell(ceremony.Event{Kind: ceremony.EventFailed, Text: err.Error()})
+		}
 	}
 	return l, nil
 }
 
-// settle gives back the coins of attempts that a crash ended: no signed funding
-// transaction of theirs was stored, so none has left the process (CER-024).
-func (l *LSP) settle() error {
-	s, ok := l.cfg.Wallet.(role.Settler)
-	if !ok {
-		return nil
+func (l *LSP) tell(e ceremony.Event) {
+	if l.cfg.Report != nil {
+		l.cfg.Report(e)
 	}
-	return s.Settle(func(id wire.CeremonyID) bool { return l.machine.Factory(id) != nil })
 }
+
+// Aside returns the factories whose records cannot be read, by id. It never
+// changes.
+func (l *LSP) Aside() []role.Aside { return l.aside }
 
 func (l *LSP) config() ceremony.LSPConfig {
 	backend := role.Chain{Backend: l.cfg.Chain, Timeout: l.cfg.ChainTimeout}
@@ -96,52 +99,10 @@ func (l *LSP) config() ceremony.LSPConfig {
 		Config: ceremony.Config{
 			Rules: l.cfg.Rules, Chain: l.cfg.Bounds, Rand: l.cfg.Rand, Keys: role.Keys{Derive: l.cfg.Derive},
 			Store: role.Disk{Store: l.cfg.Store}, Deadline: l.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
+			Funded: func(_ wire.CeremonyID, t *factory.Tree) error { return backend.Funded(t, l.cfg.Rules, 1) },
 		},
-		Funder: l.cfg.Wallet, CompleteFirst: true,
-		Report: l.cfg.Report,
+		Funder: l.cfg.Wallet, Report: l.cfg.Report,
 	}
-}
-
-// Rebroadcast hands out funding transactions that the network does not have: a
-// crash or a silent backend can come between storing and broadcasting, a
-// reorganisation after it. What goes wrong is reported, and tried again the next
-// time: the role calls it when it starts, its owner when the chain has changed.
-func (l *LSP) Rebroadcast() error {
-	var errs []error
-	for _, f := range l.funded() {
-		if err := l.rebroadcast(f); err != nil {
-			errs = append(errs, fmt.Errorf("factory %s: its funding transaction: %w", f.ID(), err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (l *LSP) funded() []*ceremony.Factory {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.machine.Factories()
-}
-
-// rebroadcast hands out one, unless it is known, or too late (CER-034): no client
-// would use the factory any more.
-func (l *LSP) rebroadcast(f *ceremony.Factory) error {
-	var tx btcwire.MsgTx
-	if err := tx.Deserialize(bytes.NewReader(f.Funding)); err != nil {
-		return err
-	}
-	backend := role.Chain{Backend: l.cfg.Chain, Timeout: l.cfg.ChainTimeout}
-	known, err := backend.Known(tx.TxHash())
-	if err != nil || known {
-		return err
-	}
-	tip, err := backend.Tip()
-	if err != nil {
-		return err
-	}
-	if tip > f.Params.TipHeight+factory.Height(f.Params.MaxFundingWait) && l.cfg.Rules.On(rule.CER034) {
-		return nil
-	}
-	return l.cfg.Wallet.Broadcast(&tx)
 }
 
 // Attach says how the base node is told that messages wait.
@@ -198,6 +159,24 @@ func (l *LSP) Connected(peer ceremony.Peer) {
 	l.online[peer] = true
 	close(l.joined)
 	l.joined = make(chan struct{})
+	l.goOn(peer)
+}
+
+// goOn goes on with what was interrupted in the factories of a client that has
+// come back, where everybody whom it concerns is there. Whoever refuses is asked
+// again when somebody connects. The caller holds l.mu.
+func (l *LSP) goOn(peer ceremony.Peer) {
+	for _, f := range l.machine.Factories() {
+		member := slices.ContainsFunc(f.Members, func(m ceremony.FactoryMember) bool { return m.Peer == peer })
+		if !member || f.Interrupted() == "" {
+			continue
+		}
+		_, out, err := l.machine.ResumeWith(l.cfg.Clock.Now(), f.ID(), func(p ceremony.Peer) bool { return l.online[p] })
+		l.out(out)
+		if err != nil && !errors.Is(err, ceremony.ErrNothingInterrupted) && !errors.Is(err, ceremony.ErrBusy) {
+			l.tell(ceremony.Event{Ceremony: f.ID(), Kind: ceremony.EventFailed, Text: "going on with " + f.Interrupted() + ": " + err.Error()})
+		}
+	}
 }
 
 // Disconnected implements plugin.Ceremonies.

@@ -2,6 +2,7 @@ package musig
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -35,13 +36,19 @@ func BenchmarkSession(b *testing.B) {
 	}
 }
 
-// BenchmarkNonceGen measures one nonce.
+// BenchmarkNonceGen measures nonces that are made together.
 func BenchmarkNonceGen(b *testing.B) {
 	key, random := secretKey(b, "bench", 0), seeded("bench")
-	for b.Loop() {
-		if _, _, err := NonceGen(random, NonceInput{SecretKey: key}); err != nil {
-			b.Fatal(err)
-		}
+	for _, n := range []int{1, 9, 128} {
+		inputs := slices.Repeat([]NonceInput{{SecretKey: key}}, n)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := NonceGenAll(random, inputs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "us/nonce")
+		})
 	}
 }
 

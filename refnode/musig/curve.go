@@ -2,7 +2,6 @@ package musig
 
 import (
 	"crypto/sha256"
-	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 )
@@ -22,8 +21,9 @@ type jacobian struct{ x, y, z element }
 
 // generator is G.
 var generator = func() point {
-	j := baseMul(new(scalar).SetInt(1))
-	return j.affine()
+	var g btcec.JacobianPoint
+	btcec.Generator().AsJacobian(&g)
+	return point{fieldElement(&g.X), fieldElement(&g.Y)}
 }()
 
 // parseScalar reads 32 big-endian bytes; ok is false for n and above.
@@ -185,6 +185,13 @@ func (j *jacobian) add(p *point) {
 	j.y.sub(&v, &hhh)
 }
 
+// addAll adds one point after the other.
+func (j *jacobian) addAll(points []point) {
+	for i := range points {
+		j.add(&points[i])
+	}
+}
+
 // affineAll converts many sums with one inversion.
 func affineAll(all []jacobian) []point {
 	inverses := make([]element, len(all))
@@ -202,56 +209,6 @@ func affineAll(all []jacobian) []point {
 	}
 
 	return points
-}
-
-// baseMul returns k*G for a secret k: with btcec, whatever the cost. See the
-// package's comment on side channels.
-func baseMul(k *scalar) (j jacobian) {
-	var product btcec.JacobianPoint
-	btcec.ScalarBaseMultNonConst(k, &product)
-	j.x = fieldElement(&product.X)
-	j.y = fieldElement(&product.Y)
-	j.z = fieldElement(&product.Z)
-
-	return j
-}
-
-// baseTable has m*16^i*G at place 16*i+m.
-var baseTable = sync.OnceValue(func() []point {
-	powers := make([]jacobian, 64)
-	powers[0].add(&generator)
-	for i := range powers[1:] {
-		powers[i+1] = powers[i]
-		for range 4 {
-			powers[i+1].double()
-		}
-	}
-	points := make([]point, 16*len(powers))
-	for i, p := range affineAll(powers) {
-		points[16*i+1] = p
-	}
-	var work adder
-	for m := range int32(14) {
-		var pairs []pair
-		for at := int32(0); int(at) < len(points); at += 16 {
-			pairs = append(pairs, pair{at + m + 2, at + m + 1, at + 1})
-		}
-		work.addPairs(points, pairs)
-	}
-
-	return points
-})
-
-// publicBaseMul returns k*G for a public k, twice as fast as baseMul.
-func publicBaseMul(k *scalar) (j jacobian) {
-	table := baseTable()
-	for i, b := range k.Bytes() {
-		at := 32 * (31 - i)
-		j.add(&table[at+int(b&15)])
-		j.add(&table[at+16+int(b>>4)])
-	}
-
-	return j
 }
 
 // fieldElement converts a coordinate. A normalised one is always in range.

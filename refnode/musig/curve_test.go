@@ -1,11 +1,26 @@
 package musig
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"pgregory.net/rapid"
 )
+
+// lambda is what the endomorphism multiplies with.
+var lambda = mustScalar(0x5363ad4cc05c30e0, 0xa5261c028812645a, 0x122e22ea20816678, 0xdf02967c1b23bd72)
+
+// mustScalar is a constant below the group order, its highest word first.
+func mustScalar(a, b, c, d uint64) (s scalar) {
+	var raw [32]byte
+	for i, w := range []uint64{a, b, c, d} {
+		binary.BigEndian.PutUint64(raw[8*i:], w)
+	}
+	s.SetBytes(&raw)
+
+	return s
+}
 
 // edges are the scalars at which multiplications go wrong first: at the ends
 // of the range, around a digit, at the ends of a half, at lambda.
@@ -100,13 +115,6 @@ func TestEdgesOfArithmetic(t *testing.T) {
 	p := points[0]
 	var sets [][]term
 	for _, k := range edges() {
-		base := baseMul(&k)
-		if !sameAs(&base, btcecMul(&generator, &k)) {
-			t.Fatalf("%v*G", k)
-		}
-		if public := publicBaseMul(&k); public.affine() != base.affine() {
-			t.Fatalf("%v*G from the table", k)
-		}
 		for i, l := range edges() {
 			for j := range points {
 				if (i+j)%3 == 0 { // a third is enough of all
@@ -198,13 +206,43 @@ func TestSums(t *testing.T) {
 	})
 }
 
+// TestBaseMuls compares k*G, a few at once and across batches, at edges and for
+// numbers in which digits are rare.
+func TestBaseMuls(t *testing.T) {
+	ks := edges()
+	for i := range 2 * baseBatch {
+		ks = append(ks, hashScalar(number("base", i)), *new(scalar).SetInt(uint32(i * i)))
+	}
+	for _, n := range []int{0, 1, 2, 7, baseBatch, baseBatch + 1, len(ks)} {
+		for skip := 0; skip+n <= len(ks); skip += n + len(ks)/3 {
+			for i, p := range baseMuls(ks[skip : skip+n]) {
+				k := &ks[skip+i]
+				var j jacobian
+				if j.add(&p); !sameAs(&j, btcecMul(&generator, k)) {
+					t.Fatalf("%v*G among %d from %d", k, n, skip)
+				}
+			}
+		}
+	}
+}
+
+// TestChoose reads every place of a table.
+func TestChoose(t *testing.T) {
+	points := relatives(t)
+	for i := range points {
+		if choose(points, uint64(i)) != points[i] {
+			t.Errorf("place %d", i)
+		}
+	}
+}
+
 // TestSplit checks that the halves are short and make up the number.
 func TestSplit(t *testing.T) {
 	check := func(k scalar) bool {
 		halves := split(&k)
 		var total scalar
 		for i, h := range halves {
-			part := mustScalar(0, 0, h.words[1], h.words[0])
+			part := mustScalar(0, 0, h.high, h.low)
 			if h.minus {
 				part.Negate()
 			}

@@ -290,44 +290,82 @@ func (k *KeyAgg) TweakXOnly(t [32]byte) (*KeyAgg, error) {
 	return k.applyTweak(t, true)
 }
 
+func (k *KeyAgg) applyTweak(t [32]byte, xOnly bool) (*KeyAgg, error) {
+	all, err := applyTweaks([]*KeyAgg{k}, [][32]byte{t}, xOnly)
+	if err != nil {
+		return nil, err
+	}
+
+	return all[0], nil
+}
+
 // Taproot makes the key an output key of BIP-341 with the given merkle root of
 // 32 bytes, or, with none, one that has no script path (BIP-86). The key
 // before it is the internal key. Errors: ErrMerkleRoot, ErrTweak, ErrInfinity.
 func (k *KeyAgg) Taproot(merkleRoot []byte) (*KeyAgg, error) {
-	if len(merkleRoot) != 0 && len(merkleRoot) != 32 {
-		return nil, fmt.Errorf("%w: %d", ErrMerkleRoot, len(merkleRoot))
-	}
-	internal := k.OutputKey()
-	tweaked, err := k.TweakXOnly(tagTapTweak.hash(internal[:], merkleRoot))
+	all, err := TaprootAll([]*KeyAgg{k}, merkleRoot)
 	if err != nil {
 		return nil, err
 	}
-	tweaked.internal = internal
+
+	return all[0], nil
+}
+
+// TaprootAll is Taproot for many keys with one merkle root, at a fraction of
+// the cost. The error is that of any key that has one.
+func TaprootAll(keys []*KeyAgg, merkleRoot []byte) ([]*KeyAgg, error) {
+	if len(merkleRoot) != 0 && len(merkleRoot) != 32 {
+		return nil, fmt.Errorf("%w: %d", ErrMerkleRoot, len(merkleRoot))
+	}
+	tweaks := make([][32]byte, len(keys))
+	for i, k := range keys {
+		internal := k.OutputKey()
+		tweaks[i] = tagTapTweak.hash(internal[:], merkleRoot)
+	}
+	tweaked, err := applyTweaks(keys, tweaks, true)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range keys {
+		tweaked[i].internal = k.OutputKey()
+	}
 
 	return tweaked, nil
 }
 
-// applyTweak returns g*Q + t*G with gacc and tacc carried along.
-func (k *KeyAgg) applyTweak(raw [32]byte, xOnly bool) (*KeyAgg, error) {
-	t, ok := parseScalar(&raw)
-	if !ok {
-		return nil, ErrTweak
+// applyTweaks returns g*Q + t*G for every key with gacc and tacc carried along.
+func applyTweaks(keys []*KeyAgg, raw [][32]byte, xOnly bool) ([]*KeyAgg, error) {
+	tweaks := make([]scalar, len(keys))
+	for i := range raw {
+		var ok bool
+		if tweaks[i], ok = parseScalar(&raw[i]); !ok {
+			return nil, ErrTweak
+		}
 	}
-	tweaked := *k
-	if xOnly && !k.q.hasEvenY() {
-		tweaked.q.neg(&k.q)
-		tweaked.negated = !k.negated
-		tweaked.tweak.Negate()
+	sums := make([]jacobian, len(keys))
+	for i, p := range baseMuls(tweaks) {
+		sums[i].add(&p)
 	}
-	sum := publicBaseMul(&t)
-	sum.add(&tweaked.q)
-	tweaked.q = sum.affine()
-	if tweaked.q.isInfinity() {
-		return nil, ErrInfinity
+	tweaked := make([]*KeyAgg, len(keys))
+	for i, k := range keys {
+		next := *k
+		if xOnly && !k.q.hasEvenY() {
+			next.q.neg(&k.q)
+			next.negated = !k.negated
+			next.tweak.Negate()
+		}
+		sums[i].add(&next.q)
+		next.tweak.Add(&tweaks[i])
+		tweaked[i] = &next
 	}
-	tweaked.tweak.Add(&t)
+	for i, q := range affineAll(sums) {
+		if q.isInfinity() {
+			return nil, ErrInfinity
+		}
+		tweaked[i].q = q
+	}
 
-	return &tweaked, nil
+	return tweaked, nil
 }
 
 // InternalKey returns the x-only key right before the last Taproot, or, without

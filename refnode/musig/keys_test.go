@@ -223,3 +223,28 @@ func TestAggregateAll(t *testing.T) {
 		t.Fatalf("an empty set: %v", err)
 	}
 }
+
+// TestTaprootAll compares with one key after the other, with and without a
+// script path.
+func TestTaprootAll(t *testing.T) {
+	root := number("root", 0)
+	for _, merkle := range [][]byte{nil, root[:]} {
+		for _, n := range []int{0, 1, 5, baseBatch + 1} {
+			var keys []*KeyAgg
+			for i := range n {
+				pair := []*PublicKey{secretKey(t, "tap", i).PublicKey(), secretKey(t, "tap", i+1).PublicKey()}
+				keys = append(keys, must(Aggregate(pair))(t))
+			}
+			all := must(TaprootAll(keys, merkle))(t)
+			for i, key := range keys {
+				want := must(key.Taproot(merkle))(t)
+				if got := all[i]; got.q != want.q || got.tweak != want.tweak || got.negated != want.negated || got.internal != want.internal {
+					t.Errorf("key %d of %d is not the one tweaked alone", i, n)
+				}
+			}
+		}
+	}
+	if _, err := TaprootAll(nil, make([]byte, 31)); !errors.Is(err, ErrMerkleRoot) {
+		t.Errorf("a root of 31 bytes: %v", err)
+	}
+}

@@ -37,20 +37,58 @@ type NonceInput struct {
 // send. Errors: ErrRandom when rand is nil or fails, ErrNonceInput when no key
 // or two different keys are given, or AggregateKey has another size.
 func NonceGen(rand io.Reader, in NonceInput) (*SecretNonce, PublicNonce, error) {
-	key, err := in.check()
+	secret, public, err := NonceGenAll(rand, []NonceInput{in})
 	if err != nil {
 		return nil, PublicNonce{}, err
 	}
+
+	return secret[0], public[0], nil
+}
+
+// NonceGenAll is NonceGen for many, drawing 32 bytes for each in turn, at a
+// fraction of the cost. With an error there are no nonces.
+func NonceGenAll(rand io.Reader, inputs []NonceInput) ([]*SecretNonce,
+	[]PublicNonce, error) {
+
+	numbers := make([]scalar, 0, 2*len(inputs))
+	defer func() { clear(numbers) }()
+	secret := make([]*SecretNonce, len(inputs))
+	for i := range inputs {
+		pair, key, err := inputs[i].draw(rand)
+		if err != nil {
+			return nil, nil, err
+		}
+		numbers = append(numbers, pair[0], pair[1])
+		secret[i] = newSecretNonce(pair, key.raw)
+	}
+	public := make([]PublicNonce, len(inputs))
+	for i, p := range baseMuls(numbers) {
+		n := &public[i/2]
+		n.points[i%2] = p
+		half := p.compress()
+		copy(n.raw[i%2*PublicKeySize:], half[:])
+	}
+
+	return secret, public, nil
+}
+
+// draw returns the numbers of one nonce and the key that they are for.
+func (in *NonceInput) draw(rand io.Reader) (*nonceScalars, *PublicKey, error) {
+	key, err := in.check()
+	if err != nil {
+		return nil, nil, err
+	}
 	if rand == nil {
-		return nil, PublicNonce{}, fmt.Errorf("%w: no source", ErrRandom)
+		return nil, nil, fmt.Errorf("%w: no source", ErrRandom)
 	}
 	var seed [32]byte
 	defer clear(seed[:])
 	if _, err := io.ReadFull(rand, seed[:]); err != nil {
-		return nil, PublicNonce{}, fmt.Errorf("%w: %w", ErrRandom, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrRandom, err)
 	}
+	pair, err := in.derive(key, &seed)
 
-	return in.derive(key, &seed)
+	return pair, key, err
 }
 
 // check returns the signer's public key.
@@ -76,30 +114,22 @@ func (in *NonceInput) check() (*PublicKey, error) {
 	return key, nil
 }
 
-// derive computes both nonces from 32 random bytes, which it overwrites.
-func (in *NonceInput) derive(key *PublicKey, seed *[32]byte) (*SecretNonce,
-	PublicNonce, error) {
-
+// derive computes both numbers from 32 random bytes, which it overwrites.
+func (in *NonceInput) derive(key *PublicKey, seed *[32]byte) (*nonceScalars, error) {
 	if !in.SecretKey.missing() {
 		in.maskSecret(seed)
 	}
 	secret := &nonceScalars{}
-	var public PublicNonce
 	for i := range secret {
 		hash := tagNonce.hash(seed[:], in.bound(key), []byte{byte(i)})
 		secret[i] = hashScalar(hash)
 		clear(hash[:])
 		if secret[i].IsZero() {
-			return nil, PublicNonce{}, fmt.Errorf("%w: nonce of zero",
-				ErrRandom)
+			return nil, fmt.Errorf("%w: nonce of zero", ErrRandom)
 		}
-		product := baseMul(&secret[i])
-		public.points[i] = product.affine()
-		half := public.points[i].compress()
-		copy(public.raw[i*PublicKeySize:], half[:])
 	}
 
-	return newSecretNonce(secret, key.raw), public, nil
+	return secret, nil
 }
 
 // maskSecret replaces the seed by its hash xored with the secret key, so that

@@ -156,3 +156,34 @@ func wantSigner(t testing.TB, err error, signer int, what Contribution, why erro
 		t.Fatal(text)
 	}
 }
+
+// TestNonceGenAll compares with one nonce after the other from the same source,
+// in numbers below and above a batch, and wants nothing when one of them fails.
+func TestNonceGenAll(t *testing.T) {
+	var inputs []NonceInput
+	for i := range baseBatch + 1 {
+		key, message := secretKey(t, "together", i%3), number("together", i)
+		inputs = append(inputs, NonceInput{SecretKey: key, Message: message[:]})
+	}
+	for _, n := range []int{0, 1, 9, len(inputs)} {
+		secrets, publics, err := NonceGenAll(seeded("together"), inputs[:n])
+		if err != nil || len(secrets) != n || len(publics) != n {
+			t.Fatalf("%d nonces: %d and %d, %v", n, len(secrets), len(publics), err)
+		}
+		source := seeded("together")
+		for i := range n {
+			secret, public, err := NonceGen(source, inputs[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, got := must(secret.use())(t), must(secrets[i].use())(t)
+			if got != want || secrets[i].key != secret.key || publics[i] != public {
+				t.Errorf("nonce %d of %d is not the one made alone", i, n)
+			}
+		}
+	}
+	inputs[2].SecretKey = nil
+	if secrets, publics, err := NonceGenAll(seeded("together"), inputs); !errors.Is(err, ErrNonceInput) || secrets != nil || publics != nil {
+		t.Errorf("without a key: %v, %v, %v", secrets, publics, err)
+	}
+}

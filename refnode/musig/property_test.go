@@ -100,8 +100,7 @@ func compareSignatures(t *rapid.T, p *party, o *oracle) {
 		copy(raw[i][64:], key.public.raw[:])
 		var public [PublicNonceSize]byte
 		for j := range scalars {
-			product := baseMul(&scalars[j])
-			half := product.affine()
+			half := baseMul(&scalars[j])
 			encoded := half.compress()
 			copy(public[33*j:], encoded[:])
 		}

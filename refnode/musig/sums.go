@@ -1,6 +1,7 @@
 package musig
 
 import (
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -23,18 +24,24 @@ const (
 	// window is the width of a digit in bits: odd, from -15 to 15.
 	window = 5
 
-	// tableSize is the number of multiples from 0*P on; even ones stay
-	// empty but those on the way.
+	// tableSize is the number of places in a table: odd multiples m*P at m,
+	// and the image of each under the endomorphism before it.
 	tableSize = 1 << (window - 1)
 
 	// rows is the number of powers of two: 128 bits and a carry.
 	rows = 129
 
-	// blockTerms is the number of products that are summed together, and
-	// blockPoints the number of points: enough to share an inversion, few
-	// enough for the cache of a core.
-	blockTerms  = 256
-	blockPoints = 1024
+	// blockTerms is the number of products that are summed together,
+	// blockPoints the number of points and batch that of additions: enough
+	// to share an inversion, few enough for the cache of a core and for a
+	// process that is short of memory.
+	blockTerms  = 128
+	blockPoints = 2048
+	batch       = blockPoints / 2
+
+	// fewPairs is the number of additions from which sharing an inversion
+	// is worth its price.
+	fewPairs = 48
 )
 
 // term is the product k*p. Terms of the same pointer share a table.
@@ -84,6 +91,7 @@ func sums(sets [][]term) []jacobian {
 				d.enter((i-starts[b])*rows, &parts[i].terms[j])
 			}
 		}
+		d.sort()
 		d.sums(found[starts[b]:end])
 	})
 
@@ -100,10 +108,16 @@ func sums(sets [][]term) []jacobian {
 	return out
 }
 
+// fewBlocks is the number of blocks, about a millisecond each, from which other
+// cores are asked to help: waking them costs more than it gives before.
+const fewBlocks = 6
+
 // concurrently calls f with 0 to n-1, on all cores.
 func concurrently(n int, f func(i int)) {
-	if n == 1 {
-		f(0)
+	if n < fewBlocks {
+		for i := range n {
+			f(i)
+		}
 		return
 	}
 	var wg sync.WaitGroup
@@ -118,7 +132,8 @@ func concurrently(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// tables has the multiples of points, m*P at place tableSize*index[P]+m.
+// tables has the multiples of points, those of P from place tableSize*index[P]
+// on.
 type tables struct {
 	index  map[*point]int
 	points []point
@@ -141,14 +156,15 @@ func newTables(sets [][]term) *tables {
 	}
 
 	// Each line needs the one before, nothing within a line.
-	var work adder
+	work := adders.Get().(*adder)
+	defer adders.Put(work)
 	for _, line := range [][][3]int32{
 		{{2, 1, 1}},
 		{{3, 1, 2}, {4, 2, 2}},
 		{{5, 1, 4}, {7, 3, 4}, {8, 4, 4}},
 		{{9, 1, 8}, {11, 3, 8}, {13, 5, 8}, {15, 7, 8}},
 	} {
-		pairs := make([]pair, 0, len(line)*len(all))
+		pairs := slices.Grow(work.pairs[:0], len(line)*len(all))
 		for i := range all {
 			for _, m := range line {
 				at := int32(tableSize * i)
@@ -156,6 +172,11 @@ func newTables(sets [][]term) *tables {
 			}
 		}
 		work.addPairs(t.points, pairs)
+		work.pairs = pairs
+	}
+	for i := 1; i < len(t.points); i += 2 {
+		t.points[i-1] = t.points[i]
+		t.points[i-1].x.mul(&t.points[i].x, &beta)
 	}
 
 	return t
@@ -166,38 +187,47 @@ type pair struct{ sum, a, b int32 }
 
 // adder makes many additions at once. It keeps its memory for the next ones.
 type adder struct {
-	slopes, products []element
+	slopes, products [batch]element
 	pairs            []pair
 }
+
+// adders keeps the memory of adders.
+var adders = sync.Pool{New: func() any { return new(adder) }}
 
 // addPairs makes all additions, in their order, as if at once: no pair may
 // read what one before it wrote. Every case of an addition is covered.
 func (w *adder) addPairs(points []point, pairs []pair) {
-	slopes := w.slopes[:0] // their denominators at first
-	for _, at := range pairs {
+	for len(pairs) > 0 {
+		n := min(len(pairs), batch)
+		w.addBatch(points, pairs[:n])
+		pairs = pairs[n:]
+	}
+}
+
+func (w *adder) addBatch(points []point, pairs []pair) {
+	slopes := w.slopes[:len(pairs)] // their denominators at first
+	for i, at := range pairs {
 		a, b := &points[at.a], &points[at.b]
-		var d element
+		d := &slopes[i]
 		d.sub(&b.x, &a.x)
 		if d.isZero() {
 			d.add(&a.y, &b.y) // twice y, or 0 for opposites
 		}
 		if d.isZero() {
-			d = element{1}
+			*d = one
 		}
-		slopes = append(slopes, d)
 	}
-	w.products = invertAll(slopes, w.products)
+	invertAll(slopes, w.products[:0])
 	for i, at := range pairs {
 		addWith(&slopes[i], &points[at.a], &points[at.b], &points[at.sum])
 	}
-	w.slopes = slopes
 }
 
 // addWith sets sum = a + b with the inverse of what addPairs says. The sum may
 // take the place of a or b.
 func addWith(inverse *element, a, b, sum *point) {
 	var slope, t, x element
-	if slope.sub(&b.x, &a.x); slope.isZero() || a.isInfinity() || b.isInfinity() {
+	if a.x == b.x || a.isInfinity() || b.isInfinity() {
 		switch {
 		case a.isInfinity():
 			*sum = *b
@@ -231,109 +261,122 @@ type block struct {
 	tables *tables
 	rows   int
 	digits []digit
-	points []point // the multiples, ordered by row
-	starts []int32 // where each row starts in points
+	sorted []digit // by row
+	starts []int32 // where each row starts in sorted
+	next   []int32
+	points [blockPoints]point
 	work   adder
 }
 
-// blocks keeps the memory of blocks, a megabyte each.
-var blocks = sync.Pool{New: func() any { return new(block) }}
+// blocks keeps the memory of blocks, a third of a megabyte each.
+var blocks = sync.Pool{New: func() any {
+	const most = 2 * blockTerms * (rows/window + 1)
+	return &block{digits: make([]digit, 0, most), sorted: make([]digit, 0, most)}
+}}
 
-// digit is a multiple of a point, or of its image, in a row.
-type digit struct {
-	row      int32
-	multiple int32 // place in the tables
-	minus    bool
-	image    bool
-}
+// digit is a multiple of a point, or of its image, in a row: its place in the
+// tables, or the complement of that for the opposite.
+type digit struct{ row, place int32 }
 
 // enter adds a product to the sum whose rows start at first.
 func (d *block) enter(first int, t *term) {
 	base := tableSize * d.tables.index[t.p]
-	for i, half := range split(&t.k) {
-		for at, carry := 0, uint64(0); at < rows; {
-			if half.bits(at, 1) == carry {
-				at++
-				continue
+	for i, h := range split(&t.k) {
+		for at := 0; h.low|h.high != 0; at += window {
+			if h.low == 0 {
+				h.shift(64)
+				at += 64
 			}
-			value := half.bits(at, window) + carry
-			carry = value >> (window - 1)
-			minus := carry == 1 != half.minus
-			if carry == 1 {
-				value = 1<<window - value
+			zeros := bits.TrailingZeros64(h.low)
+			h.shift(zeros)
+			at += zeros
+			value, minus := int(h.low%(1<<window)), h.minus
+			h.shift(window)
+			if value > tableSize {
+				value, minus = 1<<window-value, !minus
+				h.increment()
 			}
-			d.digits = append(d.digits, digit{int32(first + at), int32(base) + int32(value), minus, i == 1})
-			at += window
+			place := int32(base + value - i)
+			if minus {
+				place = ^place
+			}
+			d.digits = append(d.digits, digit{int32(first + at), place})
 		}
 	}
 }
 
-// order fills in points and starts.
-func (d *block) order() {
+// sort fills in sorted and starts.
+func (d *block) sort() {
 	d.starts = slices.Grow(d.starts[:0], d.rows+1)[:d.rows+1]
 	clear(d.starts)
-	for i := range d.digits {
-		d.starts[d.digits[i].row+1]++
+	for _, at := range d.digits {
+		d.starts[at.row+1]++
 	}
 	for r := range d.rows {
 		d.starts[r+1] += d.starts[r]
 	}
-	d.points = slices.Grow(d.points[:0], len(d.digits))[:len(d.digits)]
-	next := slices.Clone(d.starts)
-	for i := range d.digits {
-		at := &d.digits[i]
-		p := &d.points[next[at.row]]
-		next[at.row]++
-		*p = d.tables.points[at.multiple]
-		if at.minus {
-			p.y.neg(&p.y)
-		}
-		if at.image {
-			p.x.mul(&p.x, &beta)
-		}
+	d.next = append(d.next[:0], d.starts...)
+	d.sorted = d.sorted[:len(d.digits)]
+	for _, at := range d.digits {
+		d.sorted[d.next[at.row]] = at
+		d.next[at.row]++
 	}
 }
 
-// sums fills in all the sums.
+// sums fills in all the sums, from the highest row down: as many rows at a time
+// as there is room for.
 func (d *block) sums(out []jacobian) {
-	d.order()
-	for from := 0; from < d.rows; {
-		to := from + 1
-		for to < d.rows && d.starts[to+1]-d.starts[from] <= blockPoints {
-			to++
+	for to := d.rows; to > 0; {
+		from := to - 1
+		for from > 0 && d.starts[to]-d.starts[from-1] <= blockPoints {
+			from--
 		}
-		d.work.addRows(d.points, d.starts[from:to+1])
-		from = to
-	}
-	for i := range out {
-		for r := (i+1)*rows - 1; r >= i*rows; r-- {
-			out[i].double()
-			if d.starts[r] < d.starts[r+1] {
-				out[i].add(&d.points[d.starts[r]])
-			}
+		ends := d.fill(from, to)
+		starts, first := d.starts[from:to], d.starts[from]
+		d.work.addRows(d.points[:], first, starts, ends)
+		for r := to - 1; r >= from; r-- {
+			sum := &out[r/rows]
+			sum.double()
+			sum.addAll(d.points[starts[r-from]-first : ends[r-from]-first])
 		}
+		to = from
 	}
 }
 
-// addRows adds the points of each row up at its start: the second half of a
-// row to its first until one is left.
-func (w *adder) addRows(points []point, starts []int32) {
-	sizes := make([]int32, len(starts)-1)
-	for r := range sizes {
-		sizes[r] = starts[r+1] - starts[r]
-	}
-	pairs := w.pairs
-	for again := true; again; {
-		pairs, again = pairs[:0], false
-		for r, size := range sizes {
-			for i := range size / 2 {
-				a := starts[r] + i
-				pairs = append(pairs, pair{a, a, starts[r] + size - 1 - i})
-			}
-			sizes[r] = (size + 1) / 2
-			again = again || sizes[r] > 1
+// fill copies the multiples of some rows from the tables to points, and returns
+// where each row ends.
+func (d *block) fill(from, to int) (ends []int32) {
+	for i, at := range d.sorted[d.starts[from]:d.starts[to]] {
+		if at.place >= 0 {
+			d.points[i] = d.tables.points[at.place]
+			continue
 		}
-		w.addPairs(points, pairs)
+		p := &d.tables.points[^at.place]
+		d.points[i].x = p.x
+		d.points[i].y.neg(&p.y)
 	}
-	w.pairs = pairs
+	d.next = append(d.next[:0], d.starts[from+1:to+1]...)
+
+	return d.next
+}
+
+// addRows adds the points of each row up, from where it starts to where it
+// ends, both counted from first: the second half of a row to its first, as long
+// as that makes enough additions at once. Ends are brought up to date.
+func (w *adder) addRows(points []point, first int32, starts, ends []int32) {
+	for {
+		w.pairs = w.pairs[:0]
+		for r, start := range starts {
+			for a, b := start-first, ends[r]-1-first; a < b; a, b = a+1, b-1 {
+				w.pairs = append(w.pairs, pair{a, a, b})
+			}
+		}
+		if len(w.pairs) < fewPairs {
+			return
+		}
+		w.addPairs(points, w.pairs)
+		for r, start := range starts {
+			ends[r] = start + (ends[r]-start+1)/2
+		}
+	}
 }

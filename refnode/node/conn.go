@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,8 +50,18 @@ func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
 		Plugins:     n.plugins,
 		Keys:        n.channelKeys,
 		TemporaryID: n.temporaryID,
+		Channels:    n.channels(),
+		Outside:     n.cfg.Outside,
 		Tamper:      tamper,
 	}, wire.Point(id))}
+}
+
+// channels keeps a nil of one interface from becoming a non-nil of another.
+func (n *Node) channels() peer.Channels {
+	if n.cfg.Channels == nil {
+		return nil
+	}
+	return n.cfg.Channels
 }
 
 // serve runs the conversation until either side ends it.
@@ -70,7 +81,7 @@ func (c *conn) serve() {
 		c.node.traffic.received(len(raw))
 		// What plugins said before this message came goes out before its
 		// answer: a peer that pings knows then that it has heard everything.
-		c.do(func(m *peer.Machine) []peer.Action { return append(m.Flush(), m.Receive(raw)...) })
+		c.do(func(m *peer.Machine) []peer.Action { return slices.Concat(m.Flush(), m.Receive(raw), m.Flush()) })
 	}
 	c.linger()
 }
@@ -155,10 +166,11 @@ func (c *conn) linger() {
 	}
 }
 
-func (c *conn) sell(amountSat uint64) error {
+// order gives the machine an order of the operator.
+func (c *conn) order(give func(*peer.Machine) ([]peer.Action, error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	actions, err := c.machine.Sell(amountSat)
+	actions, err := give(c.machine)
 	if err != nil {
 		return err
 	}

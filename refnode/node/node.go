@@ -61,10 +61,22 @@ type Config struct {
 	// Ceremonies is the factory side of the node; nil for a base node that
 	// takes part in no factory.
 	Ceremonies plugin.Ceremonies
+	// Channels are the node's channels; nil: it has none, and opening one ends at
+	// accept_channel.
+	Channels Channels
+	// Outside says whether channels outside a factory are opened and taken.
+	Outside bool
 
 	// Rules and Tamper break one rule of a mutant. No command sets them.
 	Rules  rule.Set
 	Tamper func() peer.Tamper // called once per connection
+}
+
+// Channels are the channels of a node: package hub's.
+type Channels interface {
+	peer.Channels
+	// Disconnected says that the connection with a peer is over.
+	Disconnected(peer plugin.PeerID)
 }
 
 // Node is a running reference node.
@@ -215,6 +227,9 @@ func (n *Node) take(c *conn) (kept, replaced bool, err error) {
 
 // disconnected tells the plugins that the connection with a peer ended.
 func (n *Node) disconnected(id transport.NodeID) {
+	if n.cfg.Channels != nil {
+		n.cfg.Channels.Disconnected(plugin.PeerID(id))
+	}
 	for _, p := range n.plugins {
 		if t, ok := p.(plugin.Talker); ok {
 			t.Disconnected(plugin.PeerID(id))
@@ -294,7 +309,22 @@ func (n *Node) Buy(id transport.NodeID, amountSat uint64) error {
 	if c == nil {
 		return fmt.Errorf("%s: %w", id, ErrNotConnected)
 	}
-	return c.sell(amountSat)
+	return c.order(func(m *peer.Machine) ([]peer.Action, error) { return m.Sell(amountSat) })
+}
+
+// OpenOutside opens a channel outside a factory with a connected peer: amountSat
+// sat, of which pushMsat msat are the peer's from the start.
+func (n *Node) OpenOutside(id transport.NodeID, amountSat, pushMsat uint64) error {
+	if !n.cfg.Outside || n.cfg.Channels == nil {
+		return fmt.Errorf("a channel outside a factory: %w", ErrUnsupported)
+	}
+	n.mu.Lock()
+	c := n.conns[id]
+	n.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("%s: %w", id, ErrNotConnected)
+	}
+	return c.order(func(m *peer.Machine) ([]peer.Action, error) { return m.OpenOutside(amountSat, pushMsat) })
 }
 
 // channelKeys derives the keys of one channel from a fresh salt.

@@ -6,7 +6,8 @@
 // anybody, and that a chain that does not answer never ends the node: what needs
 // it fails with the reason, and the rest goes on. It hands the base node a
 // plugin.Ceremonies and obeys the orders of package control. It implements no
-// rule of SPEC.md itself, and it does not leave factories: package exit does.
+// rule of SPEC.md itself: after each block, and when it starts, role.WayOut
+// publishes of every factory what is to be published.
 package participant
 
 import (
@@ -24,7 +25,9 @@ import (
 	"superscalar/refnode/chain"
 	"superscalar/refnode/client"
 	"superscalar/refnode/control"
+	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
+	"superscalar/refnode/hub"
 	"superscalar/refnode/lsp"
 	"superscalar/refnode/node"
 	"superscalar/refnode/plugin"
@@ -41,18 +44,26 @@ const Confirmations = 1
 // DefaultRate is the fee rate of funding transactions.
 var DefaultRate = wallet.SatPerVByte(5)
 
-// Config is what a participant is made of. All but Birthday, Rate and Tell is
-// required.
+// Config is what a participant is made of. All but Birthday, Rate, Fees, Retry,
+// LSPs and Tell is required.
 type Config struct {
 	Role   node.Role
 	Path   string      // data directory, locked by its owner; holds the store
 	Derive role.Derive // datadir.Dir.DeriveKey
-	Rand   io.Reader   // safe for concurrent use
-	Chain  chain.Interface
+	// NodeKey signs invoices and reads onions; nil: the node has no channels.
+	NodeKey *btcec.PrivateKey
+	Rand    io.Reader // safe for concurrent use
+	Chain   chain.Interface
 	// Birthday is a block before the first coin of the wallet. It counts only
 	// when the store is new.
 	Birthday chain.BlockID
 	Rate     wallet.FeeRate // DefaultRate when 0
+	// Fees bound what the way out pays, exit.DefaultFees when zero; Retry is how
+	// long it waits after the chain failed, role's default when 0.
+	Fees  exit.Fees
+	Retry time.Duration
+	// LSPs are those whose invitations a client takes; none is anybody's.
+	LSPs []ceremony.Peer
 	// Tell hears what happens, one line each; nil is silence. It must not call
 	// back.
 	Tell func(string)
@@ -65,6 +76,8 @@ type Participant struct {
 	wallet *wallet.Wallet
 	lsp    *lsp.LSP       // of an LSP
 	client *client.Client // of a client
+	wayout *role.WayOut
+	hub    *hub.Hub // nil without a node key
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -86,12 +99,19 @@ func Open(cfg Config) (p *Participant, err error) {
 	if p.store, err = store.Open(cfg.Path); err != nil {
 		return nil, err
 	}
-	if err = p.open(); err != nil {
+	if err = p.open(); err == nil {
+		err = p.openWayOut()
+	}
+	if err == nil {
+		err = p.openChannels()
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.wg.Go(func() { p.watch(ctx) })
+	p.wg.Go(func() { p.wayout.Run(ctx) })
 	return p, nil
 }
 
@@ -108,7 +128,7 @@ func (p *Participant) open() (err error) {
 	}
 	p.client, err = client.New(client.Config{
 		Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain,
-		Report: p.received, Failed: p.failed,
+		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed,
 	})
 	return err
 }
@@ -148,9 +168,12 @@ func (p *Participant) Ceremonies() plugin.Ceremonies {
 func (p *Participant) Attach(wake func(ceremony.Peer)) {
 	if p.lsp != nil {
 		p.lsp.Attach(wake)
-		return
+	} else {
+		p.client.Attach(wake)
 	}
-	p.client.Attach(wake)
+	if p.hub != nil {
+		p.hub.Attach(wake)
+	}
 }
 
 // Close stops everything and closes the store. The base node is stopped before,
@@ -158,6 +181,9 @@ func (p *Participant) Attach(wake func(ceremony.Peer)) {
 func (p *Participant) Close() error {
 	p.stop()
 	p.wg.Wait()
+	if p.hub != nil {
+		p.hub.Close()
+	}
 	if p.lsp != nil {
 		p.lsp.Close()
 	} else {
@@ -199,10 +225,16 @@ func (p *Participant) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err := p.wallet.Sync(ctx, p.cfg.Chain)
-	if p.lsp != nil && err == nil {
-		err = p.lsp.Rebroadcast()
+	if err != nil {
+		return err
 	}
-	return err
+	if p.hub != nil {
+		err = p.hub.Look(ctx, p.cfg.Chain)
+	}
+	if p.lsp != nil {
+		return errors.Join(err, p.lsp.CheckFunding())
+	}
+	return errors.Join(err, p.client.CheckFunding())
 }
 
 // noteSilence remembers whether the chain answers, and tells when that changes.

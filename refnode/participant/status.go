@@ -13,7 +13,9 @@ import (
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg"
 
+	"superscalar/refnode/ceremony"
 	"superscalar/refnode/control"
+	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/role"
 	"superscalar/wire/rule"
@@ -67,9 +69,20 @@ func (p *Participant) Address() (string, error) {
 	return a.EncodeAddress(), nil
 }
 
+// damaged are the factories that were set aside.
+func damaged(list []role.Aside) []control.FactoryStatus {
+	var out []control.FactoryStatus
+	for _, a := range list {
+		text := strings.Join(strings.Fields(printable(a.Err.Error())), " ")
+		out = append(out, control.FactoryStatus{FactoryID: a.ID.String(), State: control.StateDamaged, Detail: "nothing is signed in it: " + text})
+	}
+	return out
+}
+
 func (p *Participant) factories(ctx context.Context) []control.FactoryStatus {
 	var out []control.FactoryStatus
 	if p.lsp != nil {
+		out = damaged(p.lsp.Aside())
 		for _, f := range p.lsp.Factories() {
 			s := p.standing(ctx, f.Tree)
 			s.FactoryID, s.Interrupted = f.ID.String(), f.Interrupted
@@ -77,17 +90,22 @@ func (p *Participant) factories(ctx context.Context) []control.FactoryStatus {
 				s.Clients = append(s.Clients, m.Peer.String())
 				s.CapacitySat += uint64(f.Tree.Capacities(factory.ClientIndex(i)))
 			}
+			s.Exit = p.exitStatus(ceremony.Peer{}, f.ID, f.Tree, exit.PreviewAll(f.Tree), false)
 			stock := stockOf(f.Tree)
 			s.StockSat = &stock
 			out = append(out, s)
 		}
 		return out
 	}
+	out = damaged(p.client.Aside())
 	for _, f := range p.client.Factories() {
 		s := p.standing(ctx, f.Tree)
 		index := uint16(f.Index)
 		s.FactoryID, s.LSP, s.ClientIndex = f.ID.String(), f.LSP.String(), &index
 		s.CapacitySat = uint64(f.Tree.Capacities(f.Index))
+		if cost, err := exit.Preview(f.Tree, f.Index); err == nil {
+			s.Exit = p.exitStatus(f.LSP, f.ID, f.Tree, cost, f.Leaving)
+		}
 		if cover, err := f.Tree.Cover(f.Index); err == nil {
 			sat := uint64(cover)
 			s.CoverSat = &sat

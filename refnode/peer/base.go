@@ -28,6 +28,9 @@ func (m *Machine) init(msg *wire.Init) {
 	if m.factories() {
 		m.send(&wire.SupportedProtocols{IDs: m.protocols()})
 	}
+	if m.cfg.Channels != nil {
+		m.cfg.Channels.Connected(m.peer, m.negotiated())
+	}
 }
 
 // initAllowed checks init and closes the connection when it is refused.
@@ -116,12 +119,21 @@ func (m *Machine) errorMessage(msg *wire.ErrorMessage) {
 	switch {
 	case msg.ChannelID == wire.ChannelID{}:
 		if m.on(rule.TRN075) {
-			clear(m.opening)
+			m.forgetAll(msg)
 		}
 	case pending && m.on(rule.PCF076):
-		delete(m.opening, msg.ChannelID)
+		m.forget(msg.ChannelID)
+	case m.toChannel(msg.ChannelID, msg):
 	case !pending && !m.on(rule.TRN070):
 		m.end(rule.TRN070, "error for an unknown channel")
+	}
+}
+
+// forgetAll gives up every attempt, and every channel (TRN-075, CHAN-022).
+func (m *Machine) forgetAll(msg *wire.ErrorMessage) {
+	clear(m.opening)
+	if m.cfg.Channels != nil {
+		m.cfg.Channels.Fail(m.peer, msg)
 	}
 }
 

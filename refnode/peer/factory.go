@@ -115,6 +115,7 @@ func (m *Machine) Flush() []Action {
 			m.send(&wire.Piggyback{ProtocolID: p.ProtocolID(), Payload: payload})
 		}
 	}
+	m.flushChannels()
 	return m.take()
 }
 
@@ -128,10 +129,14 @@ func (m *Machine) unknownFactory(msg *wire.UnknownFactory) {
 	m.close(rule.PCF012, fmt.Sprintf("factory submessage %d is unknown and even", msg.Sub))
 }
 
-// change refuses a factory_change_* message: no channel is open before step 3,
-// so none it could name is an in-factory channel (PCF-106).
+// change hands a factory_change_* message to its channel; it refuses one for a
+// channel that is not in a factory with the peer (PCF-106).
 func (m *Machine) change(msg wire.FactoryMessage) {
-	if id, ok := wire.ChangedChannel(msg); ok && m.on(rule.PCF106) {
+	id, ok := wire.ChangedChannel(msg)
+	if ok && m.toChannel(id, msg) {
+		return
+	}
+	if ok && m.on(rule.PCF106) {
 		m.fail(id, msg.Name()+" for a channel that is not in a factory with you")
 	}
 }

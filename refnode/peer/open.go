@@ -19,7 +19,7 @@ const maxAttempts = 64
 func (m *Machine) openChannel(msg *wire.OpenChannel) {
 	id := msg.TemporaryChannelID
 	if _, dup := m.opening[id]; dup && m.on(rule.PCF075) {
-		delete(m.opening, id) // one error means both
+		m.forget(id) // one error means both
 		m.refuse(id, "temporary_channel_id is in use: both attempts are over")
 		return
 	}
@@ -31,24 +31,32 @@ func (m *Machine) openChannel(msg *wire.OpenChannel) {
 		m.refuseFor(id, err)
 		return
 	}
-	keys, err := m.cfg.Keys()
+	salt, keys, err := m.newKeys(msg)
 	if err != nil {
 		m.refuse(id, "internal error: no keys for a channel")
 		return
 	}
+	accept := channel.NewAccept(msg, keys)
+	if m.takesOutside(msg) {
+		accept = channel.NewOutsideAccept(msg, keys)
+	}
 	m.opening[id] = &attempt{open: msg, done: true}
-	m.send(channel.NewAccept(msg, keys))
+	m.send(accept)
+	m.opened(Opening{Salt: salt, Open: msg, Accept: accept})
 }
 
 // checkOpen asks the base node's rules, then the plugin (PCF-061).
 func (m *Machine) checkOpen(msg *wire.OpenChannel) error {
-	err := channel.CheckOpen(channel.OpenContext{
+	ctx := channel.OpenContext{
 		Negotiated: m.negotiated(),
 		Common:     m.common,
 		ChainHash:  m.cfg.ChainHash,
 		Rules:      m.cfg.Codec.Rules,
-	}, msg)
-	if err != nil {
+	}
+	if m.takesOutside(msg) {
+		return channel.CheckOutsideOpen(ctx, msg)
+	}
+	if err := channel.CheckOpen(ctx, msg); err != nil {
 		return err
 	}
 	p := m.plugin(msg.ChannelInFactory.ProtocolID)
@@ -115,16 +123,17 @@ func (m *Machine) Sell(amountSat uint64) ([]Action, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drawing a temporary channel id: %w", err)
 	}
-	keys, err := m.cfg.Keys()
+	open := channel.NewOpen(m.cfg.ChainHash, id, amountSat, in, wire.ChannelKeys{})
+	salt, keys, err := m.newKeys(open)
 	if err != nil {
 		return nil, fmt.Errorf("deriving channel keys: %w", err)
 	}
-	open := channel.NewOpen(m.cfg.ChainHash, id, amountSat, in, keys)
+	open.Keys = keys
 	check := channel.OpenContext{Negotiated: m.negotiated(), Common: []wire.ProtocolID{in.ProtocolID}, ChainHash: m.cfg.ChainHash}
 	if err := channel.CheckOpen(check, open); err != nil {
 		return nil, fmt.Errorf("a channel of %d sat cannot be opened: %w", amountSat, err)
 	}
-	m.opening[open.TemporaryChannelID] = &attempt{open: open, ours: true}
+	m.opening[open.TemporaryChannelID] = &attempt{open: open, ours: true, salt: salt}
 	m.send(open)
 	return m.take(), nil
 }
@@ -157,10 +166,15 @@ func (m *Machine) acceptChannel(msg *wire.AcceptChannel) {
 		}
 		return
 	}
-	if err := channel.CheckAccept(a.open, msg, m.cfg.Codec.Rules); err != nil {
+	check := channel.CheckAccept
+	if a.open.ChannelInFactory == nil {
+		check = channel.CheckOutsideAccept
+	}
+	if err := check(a.open, msg, m.cfg.Codec.Rules); err != nil {
 		m.refuse(id, err.Error())
 		return
 	}
 	a.done = true
 	m.event(EventAccepted, id.String())
+	m.opened(Opening{Salt: a.salt, Open: a.open, Accept: msg, Ours: true})
 }

@@ -24,6 +24,11 @@ type Config struct {
 	// Keys returns fresh keys for one channel; TemporaryID a fresh id.
 	Keys        func() (wire.ChannelKeys, error)
 	TemporaryID func() (wire.ChannelID, error)
+	// Channels are the node's; nil: it has none, and channels end at
+	// accept_channel.
+	Channels Channels
+	// Outside says whether channels outside a factory are taken.
+	Outside bool
 	// Tamper is zero in a node in use.
 	Tamper Tamper
 }
@@ -99,6 +104,7 @@ type attempt struct {
 	open *wire.OpenChannel
 	ours bool // we sent open_channel
 	done bool // accept_channel was exchanged
+	salt [32]byte
 }
 
 // New returns the machine for a connection with the given peer.
@@ -185,11 +191,13 @@ func (m *Machine) dispatch(typ wire.MsgType, msg wire.Message) {
 	case wire.FactoryMessage:
 		m.factory(msg)
 	case *wire.Stfu:
-		m.warn(msg.ChannelID, "stfu for an unknown channel")
+		if !m.toChannel(msg.ChannelID, msg) {
+			m.warn(msg.ChannelID, "stfu for an unknown channel")
+		}
 	case *wire.Unknown:
 		m.unknown(typ)
 	default:
-		m.unknownChannel(msg)
+		m.named(msg)
 	}
 }
 

@@ -63,6 +63,39 @@ func (p *Purse) Release(id wire.CeremonyID) {
 	}
 }
 
+// Reclaimer is a purse that can make sure that a funding transaction it signed
+// does not confirm any more.
+type Reclaimer interface {
+	// TakeBack spends the coins of an attempt's funding transaction back to the
+	// purse, for a higher fee the later it is, in blocks.
+	TakeBack(id wire.CeremonyID, tx *btcwire.MsgTx, late uint32) error
+}
+
+// What TakeBack pays: the purse's rate and a step more at first, a step more every
+// few blocks, never more than the limit.
+const (
+	takeBackBlocks = 6
+	takeBackLimit  = 100_000 // sat per 1,000 vB
+)
+
+// TakeBack implements Reclaimer.
+func (p *Purse) TakeBack(id wire.CeremonyID, tx *btcwire.MsgTx, late uint32) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx, cancel := p.Chain.context()
+	defer cancel()
+	if err := p.Wallet.Sync(ctx, p.Chain.Backend); err != nil {
+		return err
+	}
+	step := max(p.Rate, wallet.IncrementalRelay)
+	rate := p.Rate + step*wallet.FeeRate(1+min(late/takeBackBlocks, takeBackLimit))
+	back, err := p.Wallet.TakeBack(id.String(), tx, min(rate, max(p.Rate, takeBackLimit)))
+	if err != nil {
+		return fmt.Errorf("coins of attempt %s: %w", id, err)
+	}
+	return p.Chain.Submit(back)
+}
+
 // Settler is a purse whose reservations outlive the process.
 type Settler interface {
 	// Settle releases the coins of every attempt that keep does not know.

@@ -79,30 +79,6 @@ func (d Disk) Put(id wire.CeremonyID, part string, data []byte) error {
 	return d.Store.PutFactory([32]byte(id), part, data)
 }
 
-// Load reads every factory of a store with open.
-func Load[F any](s Store, open func(wire.CeremonyID, ceremony.Parts) (F, error)) ([]F, error) {
-	ids, err := s.Factories()
-	if err != nil {
-		return nil, err
-	}
-	var out []F
-	for _, id := range ids {
-		parts, found, err := s.Factory(id)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			continue
-		}
-		f, err := open(wire.CeremonyID(id), parts)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, f)
-	}
-	return out, nil
-}
-
 // Chain answers what ceremonies ask of the chain. A backend that does not
 // answer within Timeout is an error: nothing is signed then.
 type Chain struct {
@@ -144,6 +120,21 @@ func (c Chain) Known(txid chainhash.Hash) (bool, error) {
 	defer cancel()
 	_, found, err := c.Backend.Transaction(ctx, txid)
 	return found, err
+}
+
+// Transaction finds a transaction that is confirmed or in the mempool.
+func (c Chain) Transaction(txid chainhash.Hash) (chain.Transaction, bool, error) {
+	ctx, cancel := c.context()
+	defer cancel()
+	return c.Backend.Transaction(ctx, txid)
+}
+
+// Spend finds the transaction, confirmed or in the mempool, that spends an
+// outpoint.
+func (c Chain) Spend(o btcwire.OutPoint) (chain.Spend, bool, error) {
+	ctx, cancel := c.context()
+	defer cancel()
+	return c.Backend.Spend(ctx, o)
 }
 
 // Output finds an unspent output.

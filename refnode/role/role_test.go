@@ -124,24 +124,43 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestLoadStopsAtWhatItCannotRead(t *testing.T) {
+// One factory that cannot be read is set aside; the others are there, and it
+// stays in the store until somebody prunes it.
+func TestLoadSetsAside(t *testing.T) {
 	s, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, id := range [][32]byte{{1}, {2}} {
+	for _, id := range [][32]byte{{1}, {2}, {3}} {
 		if err := s.PutFactory(id, "part", id[:1]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := role.Load(s, func(id wire.CeremonyID, parts ceremony.Parts) (byte, error) { return parts["part"][0], nil })
-	if err != nil || !bytes.Equal(got, []byte{1, 2}) {
-		t.Errorf("%v, %v", got, err)
-	}
 	bad := errors.New("bad")
-	if _, err := role.Load(s, func(id wire.CeremonyID, _ ceremony.Parts) (int, error) { return 0, bad }); !errors.Is(err, bad) {
-		t.Errorf("%v", err)
+	load := func(id wire.CeremonyID, parts ceremony.Parts) (byte, error) {
+		if id == (wire.CeremonyID{2}) {
+			return 9, bad
+		}
+		return parts["part"][0], nil
+	}
+	for range 2 {
+		got, aside, err := role.Load(s, load)
+		if err != nil || !bytes.Equal(got, []byte{1, 3}) || len(aside) != 1 || aside[0].ID != (wire.CeremonyID{2}) || !errors.Is(aside[0].Err, bad) {
+			t.Errorf("%v, %v, %v", got, aside, err)
+		}
+	}
+	if err := role.Prune(s, func(id wire.CeremonyID) bool { return id[0] > 1 }); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := s.Factories(); err != nil || len(ids) != 2 || ids[0][0] != 2 || ids[1][0] != 3 {
+		t.Errorf("left after pruning: %v, %v", ids, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := role.Load(s, load); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("a store that does not answer: %v", err)
 	}
 }
 

@@ -108,6 +108,7 @@ type Wallet struct {
 	keys KeyFunc
 	save func([]byte) error
 
+	syncing sync.Mutex // one Sync at a time: each begins where the one before ended
 	mu      sync.Mutex
 	state   *state
 	scripts [][]byte          // by index
@@ -188,6 +189,8 @@ func (w *Wallet) nextScript(s *state) ([]byte, error) {
 
 // Sync processes the blocks up to the tip of c.
 func (w *Wallet) Sync(ctx context.Context, c chain.Interface) error {
+	w.syncing.Lock()
+	defer w.syncing.Unlock()
 	update, err := c.Since(ctx, w.Tip())
 	if err != nil {
 		return fmt.Errorf("wallet: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcutil"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"superscalar/refnode/chain"
+	"superscalar/refnode/chain/embedded"
 )
 
 func TestCoinsFollowTheChain(t *testing.T) {
@@ -347,4 +349,29 @@ func checkFunded(t interface{ Fatalf(string, ...any) }, u *Unsigned, outputs []*
 	if u.Fee < target || u.Fee >= rate.Fee(u.VSize+43)+dustLimit || len(u.Tx.TxOut) != len(outputs) {
 		t.Fatalf("fee %d, want %d or a little more", u.Fee, target)
 	}
+}
+
+// Several parts of a process may bring one wallet up to date at once.
+func TestSyncAtOnce(t *testing.T) {
+	c, err := embedded.New(embedded.Config{Seed: 9})
+	must(t, err)
+	defer func() { must(t, c.Close()) }()
+	w := newWallet(t, Options{})
+	var wg sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		wg.Go(func() {
+			for range 20 {
+				if err := w.Sync(t.Context(), c); err != nil {
+					errs[i] = err
+				}
+			}
+		})
+	}
+	for range 100 {
+		_, err := c.Mine(1)
+		must(t, err)
+	}
+	wg.Wait()
+	must(t, errors.Join(errs...))
 }

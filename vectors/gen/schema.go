@@ -35,6 +35,10 @@ func schemas() map[string]object {
 		"session":          sessionSchema(),
 		"script":           scriptSchema(),
 		"ceremony_message": ceremonyMessageSchema(),
+		"conversation":     conversationSchema(),
+		"commitment":       commitmentSchema(),
+		"revocation":       revocationSchema(),
+		"htlc_expiry":      htlcExpirySchema(),
 	}
 }
 
@@ -99,9 +103,9 @@ func defs() object {
 				"offset": object{"type": "integer", "minimum": 0,
 					"description": "Byte where the field begins; for a value with bytes left over the first of them. Absent where nothing stands, as for a missing record, and for a bigsize that ends early."},
 				"rule":   object{"type": "string", "pattern": idPattern, "description": "The requirement that asks for the failure."},
-				"guilty": object{"enum": []string{"sender", "initiator", "responder", "signer"}},
+				"guilty": object{"enum": []string{"sender", "initiator", "responder", "signer", "lsp", "client", "chain"}},
 				"signers": object{"type": "array", "minItems": 1, "items": object{"type": "integer", "minimum": 0},
-					"description": "Positions of the guilty signers, from 0."},
+					"description": "Positions of the guilty signers, from 0; in a conversation the clients that the abort names."},
 			}},
 	}
 }

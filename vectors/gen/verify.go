@@ -26,7 +26,7 @@ type Mismatch struct {
 // Mismatch per rule it names, so that a mutant without rule X is caught when
 // some Mismatch has Rule X.
 func Verify(files []vectors.File, rules rule.Set) []Mismatch {
-	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache()}
+	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache(), befores: &befores{}}
 	var all []vectors.Vector
 	for _, f := range files {
 		all = append(all, f.Vectors...)
@@ -80,9 +80,10 @@ func Naming(files []vectors.File, id rule.ID) []vectors.File {
 
 // runner runs vectors against one rule set.
 type runner struct {
-	codec wire.Codec
-	rules rule.Set
-	cache *treeCache
+	codec   wire.Codec
+	rules   rule.Set
+	cache   *treeCache
+	befores *befores
 }
 
 func (r runner) run(v vectors.Vector) error {
@@ -121,6 +122,14 @@ func (r runner) run(v vectors.Vector) error {
 		return r.script(v)
 	case *vectors.CeremonyMessage:
 		return r.ceremonyMessage(v)
+	case *vectors.Conversation:
+		return r.conversation(v)
+	case *vectors.Commitment:
+		return r.commitment(v)
+	case *vectors.Revocation:
+		return r.revocation(v)
+	case *vectors.HTLCExpiry:
+		return r.htlcExpiry(v)
 	}
 	return fmt.Errorf("no check for vectors of type %T", v)
 }

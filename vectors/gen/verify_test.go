@@ -115,8 +115,20 @@ func alter(t *testing.T, v vectors.Vector, wrong *vectors.Failure) {
 		v.Error = wrong
 	case *vectors.Script:
 		v.Error = wrong
+	case *vectors.Commitment:
+		v.Error = wrong
+	case *vectors.Revocation:
+		v.Error = wrong
+	case *vectors.HTLCExpiry:
+		v.Error = wrong
 	case *vectors.CeremonyMessage:
 		v.Error = wrong
+	case *vectors.Conversation:
+		if v.Error != nil {
+			v.Error = wrong
+			return
+		}
+		v.Steps[len(v.Steps)-1].State += "x"
 	default:
 		t.Fatalf("no alteration for %T", v)
 	}

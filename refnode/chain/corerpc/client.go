@@ -62,6 +62,10 @@ func New(ctx context.Context, options Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to a node: %w", err)
 	}
+	encryption, err := options.encryption()
+	if err != nil {
+		return nil, fmt.Errorf("connect to a node: %w", err)
+	}
 	options.Timeout = orDefault(options.Timeout, DefaultTimeout)
 	options.Poll = orDefault(options.Poll, DefaultPoll)
 	options.MaxAnswer = orDefault(options.MaxAnswer, DefaultMaxAnswer)
@@ -72,6 +76,7 @@ func New(ctx context.Context, options Options) (*Client, error) {
 			Transport: &http.Transport{
 				DialContext:         new(net.Dialer).DialContext,
 				MaxIdleConnsPerHost: idleConnections,
+				TLSClientConfig:     encryption,
 				DisableCompression:  true, // a small answer must not unpack to a huge one
 			},
 			// The password goes to the given address and nowhere else.

@@ -1,6 +1,8 @@
 package corerpc
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +34,9 @@ type Options struct {
 	User, Password string
 	// CookieFile is where the node writes "user:password" when it starts. It is read again when the node refuses the old one.
 	CookieFile string
+	// CertificateFile holds the node's own TLS certificate, in PEM: calls are encrypted, and no other certificate is trusted. Empty means
+	// no encryption: Bitcoin Core knows none, btcd does.
+	CertificateFile string
 	// Params are those of the expected chain. nil accepts any chain.
 	Params *chaincfg.Params
 	// Birthday is the lowest block in which transactions and spends are searched when the node has no index of its own. Nothing the
@@ -80,7 +85,27 @@ func (o *Options) endpoint() (string, error) {
 	if (o.CookieFile == "") == (o.User == "" && o.Password == "") {
 		return "", fmt.Errorf("%w: want either a cookie file, or user and password", ErrOptions)
 	}
-	return "http://" + net.JoinHostPort(host, parsed.Port()) + "/", nil
+	scheme := "http://"
+	if o.CertificateFile != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, parsed.Port()) + "/", nil
+}
+
+// encryption trusts the certificate of the options and no other; nil without one.
+func (o *Options) encryption() (*tls.Config, error) {
+	if o.CertificateFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(o.CertificateFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate of the node: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%w: %s holds no certificate", ErrOptions, o.CertificateFile)
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // login is what the node knows us by.

@@ -47,7 +47,8 @@ type Party struct {
 	Wallet *wallet.Wallet // of the LSP
 	LSP    *lsp.LSP
 	Client *client.Client
-	Failed []error // why the client ended attempts
+	LSPs   []ceremony.Peer // whom the client takes invitations from, from its next start on
+	Failed []error         // why the client ended attempts
 
 	dir string
 }
@@ -114,7 +115,7 @@ func (w *World) TryStart(p *Party) (err error) {
 	} else {
 		p.Client, err = client.New(client.Config{
 			Bounds: factory.Other, Rand: w.random(), Derive: p.derive, Store: p.Disk, Chain: p.Chain, Clock: w.Clock, ChainTimeout: ShortTime,
-			Failed: func(_ ceremony.Peer, _ wire.CeremonyID, reason error) { p.Failed = append(p.Failed, reason) },
+			LSPs: p.LSPs, Failed: func(_ ceremony.Peer, _ wire.CeremonyID, reason error) { p.Failed = append(p.Failed, reason) },
 		})
 	}
 	if err != nil {
@@ -149,7 +150,7 @@ func (w *World) startLSP(p *Party) (err error) {
 }
 
 // ShortTime bounds questions to a chain that hangs.
-const ShortTime = 50 * time.Millisecond
+const ShortTime = 150 * time.Millisecond
 
 // random is new at each start, as that of a machine is.
 func (w *World) random() io.Reader {

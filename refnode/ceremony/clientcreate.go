@@ -1,0 +1,190 @@
+package ceremony
+
+import (
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/factory"
+	"superscalar/refnode/musig"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// A creation as its client runs it: from the invitation to the stored path
+// (section 5.3).
+
+// invite answers with fresh keys (CER-003).
+func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
+	if c.attempt != nil && c.cfg.on(rule.CER006) {
+		return []wire.Ceremony{fail(wire.ReasonBusy, rule.CER006, "another attempt is going on").abort(m.ID())}
+	}
+	if _, known := c.held[m.ID()]; known && c.cfg.on(rule.CER032) {
+		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER032, "this ceremony_id has a factory").abort(m.ID())}
+	}
+	a, join, err := c.join(m)
+	if err != nil {
+		return []wire.Ceremony{asFailure(err).abort(m.ID())}
+	}
+	c.end()
+	c.attempt = a
+	a.deadline = c.patience(now)
+	return []wire.Ceremony{join}
+}
+
+func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {
+	if c.cfg.Accept != nil {
+		if err := c.cfg.Accept(m); err != nil {
+			return nil, nil, &Failure{Reason: wire.ReasonRefused, Err: err}
+		}
+	}
+	if m.Capacity < uint64(factory.MinCapacity(c.cfg.Chain)) && c.cfg.on(rule.TREE001) {
+		return nil, nil, fail(wire.ReasonRefused, rule.TREE001, "a capacity of %d sat is too small", m.Capacity)
+	}
+	keys := m.ID()
+	if m.Factory != nil {
+		if c.held[*m.Factory] == nil {
+			return nil, nil, fail(wire.ReasonRefused, rule.CER041, "no such factory")
+		}
+		keys = *m.Factory
+	}
+	if !c.cfg.on(rule.CER003) {
+		keys = wire.CeremonyID{}
+	}
+	a := &clientAttempt{id: m.ID(), invite: m}
+	key, err := c.cfg.Keys.Factory(keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.factoryKey, err = musig.NewSecretKey(key); err != nil {
+		return nil, nil, err
+	}
+	if a.channelKey, err = c.cfg.Keys.Channel(m.ID(), 0); err != nil {
+		return nil, nil, err
+	}
+	payout, err := c.cfg.Keys.Payout(keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	copy(a.payout[:], payout.PubKey().SerializeCompressed()[1:])
+	join := &wire.Join{
+		Attempt:    wire.Attempt{Ceremony: m.ID()},
+		FactoryKey: a.factoryKey.PublicKey().Bytes(),
+		PayoutKey:  a.payout,
+	}
+	copy(join.ChannelKey[:], a.channelKey.PubKey().SerializeCompressed())
+	return a, join, nil
+}
+
+// proposal recomputes the path and answers with nonces (CER-010).
+func (c *Client) proposal(a *clientAttempt, m *wire.Proposal) ([]wire.Ceremony, error) {
+	tree, err := openProposal(c.cfg.Config, m, a.factoryKey.PublicKey(), a.payout, a.channelKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkProposal(a, m, tree); err != nil {
+		return nil, err
+	}
+	a.proposal, a.tree = m, tree
+	return c.offerNonces(a, tree.Slots(factory.ClientIndex(m.ClientIndex)))
+}
+
+// openProposal computes a client's tree from a proposal: section 4. It is also
+// how a stored factory is read again.
+func openProposal(cfg Config, m *wire.Proposal, own *musig.PublicKey, payout [32]byte, channelKey *btcec.PrivateKey) (*factory.Tree, error) {
+	channel, err := ownChannel(channelKey, m.LSPChannelKey)
+	if err != nil {
+		return nil, err
+	}
+	terms, err := termsOf(cfg, m, channel)
+	if err != nil {
+		return nil, err
+	}
+	i := factory.ClientIndex(m.ClientIndex)
+	if cfg.on(rule.CER011) {
+		if !terms.Keys[i].Equal(own) {
+			return nil, fail(wire.ReasonKeys, rule.CER011, "the factory key of client %d is not ours", i)
+		}
+		if terms.Payouts[i-terms.Amounts.Region.First] != payout {
+			return nil, fail(wire.ReasonKeys, rule.CER011, "the payout key of client %d is not ours", i)
+		}
+	}
+	f, err := factory.New(terms, cfg.Rules)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(f.Value()) != m.Funding.Value && cfg.on(rule.CER013) {
+		return nil, fail(wire.ReasonAmounts, rule.CER013, "the values sum to %d sat, the funding output has %d", f.Value(), m.Funding.Value)
+	}
+	return f.Build(outpoint(m.Funding), factory.PathOf(i))
+}
+
+// ownChannel is the channel over the client's key and the LSP's (SCRIPT-003).
+func ownChannel(key *btcec.PrivateKey, lsp wire.Point) (factory.Channel, error) {
+	var own [33]byte
+	copy(own[:], key.PubKey().SerializeCompressed())
+	return factory.NewChannel(own, lsp)
+}
+
+// checkProposal is what does not follow from the proposal alone.
+func (c *Client) checkProposal(a *clientAttempt, m *wire.Proposal, tree *factory.Tree) error {
+	tip, err := c.cfg.Tip()
+	if err != nil {
+		return fail(wire.ReasonChain, "", "no height from the chain: %w", err)
+	}
+	if err := paramsOf(m.Parameters).CheckTip(tip, c.cfg.Rules); err != nil {
+		return err
+	}
+	i := factory.ClientIndex(m.ClientIndex)
+	first := tree.Factory().Terms().Amounts.Region.First
+	capacity := m.Owners[i-first].Capacity
+	if capacity < a.invite.Capacity && c.cfg.on(rule.CER012) {
+		return fail(wire.ReasonAmounts, rule.CER012, "%d sat of capacity, %d were promised", capacity, a.invite.Capacity)
+	}
+	cover, err := tree.Cover(i)
+	if err != nil {
+		return err
+	}
+	if uint64(cover) < min(capacity, a.invite.Capacity) && c.cfg.on(rule.DIST010) {
+		return fail(wire.ReasonCover, rule.DIST010, "%d sat of cover for a capacity of %d", cover, capacity)
+	}
+	return nil
+}
+
+// signatures checks and stores, then says so (CER-022, CER-024).
+func (c *Client) signatures(a *clientAttempt, m *wire.Signatures) ([]wire.Ceremony, error) {
+	if a.change != nil {
+		return c.changeSignatures(a, m)
+	}
+	distributions := ownDistributions(a.tree, factory.ClientIndex(a.proposal.ClientIndex))
+	if c.cfg.on(rule.CER022) {
+		if err := checkSignatures(a.signer.slots, m.Signatures, c.cfg.Rand); err != nil {
+			return nil, err
+		}
+		err := checkChannels(distributions, keysOf(len(distributions), a.proposal.LSPChannelKey), m.Channels)
+		if err := unless(c.cfg.Rules, err); err != nil {
+			return nil, err
+		}
+	}
+	held := &Held{
+		Proposal: a.proposal, Signatures: m, tree: a.tree, cfg: c.cfg.Config, live: signed(a.signer.slots, m.Signatures),
+		due: lastPoison{},
+	}
+	addSigned(held.live, distributions, m.Channels)
+	if err := held.save(c.cfg.Store); err != nil {
+		return nil, err
+	}
+	c.held[a.id] = held
+	a.state = stored
+	return []wire.Ceremony{&wire.Stored{Attempt: wire.Attempt{Ceremony: a.id}, Phase: a.phase}}, nil
+}
+
+// ownDistributions are the distributions of a client's channel outputs that a
+// fresh tree has.
+func ownDistributions(t *factory.Tree, c factory.ClientIndex) []*factory.Tx {
+	var out []*factory.Tx
+	for _, ch := range t.Channels(c) {
+		out = append(out, ch.Distribution)
+	}
+	return out
+}

@@ -1,0 +1,272 @@
+package channel
+
+import (
+	"fmt"
+
+	"superscalar/refnode/commitment"
+	"superscalar/wire"
+)
+
+// stateVersion is the version of the encoding of a State. A reader refuses any
+// other: a channel that is half understood is worse than one that is not.
+const stateVersion = 1
+
+// parts are the records of an encoded State: a TLV stream with these types, all
+// of them there. A later version may add odd ones, which this one passes over.
+var parts = []struct {
+	typ  uint64
+	name string
+	code func(*coder, *State)
+}{
+	{0, "version", func(c *coder, _ *State) {
+		v := uint8(stateVersion)
+		small(c, &v, stateVersion)
+		if v != stateVersion {
+			c.fail(fmt.Sprintf("version %d", v))
+		}
+	}},
+	{2, "setup", func(c *coder, s *State) {
+		small(c, &s.Side, commitment.Accepter)
+		message(c, &s.Open)
+		message(c, &s.Accept)
+		c.fixed(s.ID[:])
+	}},
+	{4, "numbers", func(c *coder, s *State) {
+		number(c, &s.LocalNumber)
+		number(c, &s.SignedNumber)
+		c.fixed(s.TheirPoint[:])
+		c.fixed(s.TheirNext[:])
+		c.flag(&s.CommitLast)
+	}},
+	{6, "revocations", codeRevocations},
+	{8, "amounts", func(c *coder, s *State) {
+		number(c, &s.Balance[0])
+		number(c, &s.Balance[1])
+		number(c, &s.Feerate)
+		list(c, &s.Feerates, codeFee)
+	}},
+	{10, "htlcs", func(c *coder, s *State) {
+		list(c, &s.HTLCs, codeHTLC)
+		number(c, &s.NextID[0])
+		number(c, &s.NextID[1])
+		number(c, &s.Sequence)
+	}},
+	{12, "fundings", func(c *coder, s *State) {
+		list(c, &s.Fundings, codeFunding)
+		number(c, &s.NextKey)
+		c.fixed(s.LastLocked[:])
+	}},
+	{14, "replaced", func(c *coder, s *State) { list(c, &s.Replaced, codeReplaced) }},
+	{16, "ready", func(c *coder, s *State) {
+		c.flag(&s.GotSigned)
+		c.flag(&s.Usable)
+		c.flag(&s.SentReady)
+		c.flag(&s.GotReady)
+		number(c, &s.PeerAlias)
+	}},
+	{18, "shutdown", func(c *coder, s *State) {
+		c.bytes(&s.WantShutdown)
+		c.bytes(&s.Scripts[0])
+		c.bytes(&s.Scripts[1])
+		c.bytes(&s.ClosingTx)
+	}},
+	{20, "end", func(c *coder, s *State) {
+		c.text(&s.Failure)
+		c.flag(&s.Stale)
+		c.fixed(s.Confirmed[:])
+		c.flag(&s.Forgotten)
+	}},
+}
+
+func codeRevocations(c *coder, s *State) {
+	raw := []byte(nil)
+	if !c.reading {
+		raw = s.Revoked.Encode()
+	}
+	c.bytes(&raw)
+	if !c.reading || c.err != nil {
+		return
+	}
+	var err error
+	if s.Revoked, err = commitment.DecodeRevocations(raw); err != nil {
+		c.fail(err.Error())
+	}
+}
+
+func codeFee(c *coder, u *feeUpdate) {
+	number(c, &u.Rate)
+	small(c, &u.Stage, irrevocable)
+	number(c, &u.Order)
+}
+
+func codeHTLC(c *coder, p **HTLC) {
+	if c.reading {
+		*p = &HTLC{}
+	}
+	h := *p
+	small(c, &h.By, commitment.Accepter)
+	number(c, &h.ID)
+	number(c, &h.Amount)
+	c.fixed(h.Hash[:])
+	number(c, &h.Expiry)
+	c.bytes(&h.Onion)
+	optional(c, &h.PathKey, func(c *coder, k *wire.Point) { c.fixed(k[:]) })
+	c.stream(&h.Extra)
+	c.fixed(h.Origin[:])
+	small(c, &h.Refuse, RefuseShutdown)
+	c.flag(&h.Warned)
+	c.flag(&h.Ended)
+	small(c, &h.Stage, irrevocable)
+	number(c, &h.Order)
+	optional(c, &h.Removal, codeRemoval)
+}
+
+func codeRemoval(c *coder, x *removal) {
+	small(c, &x.Kind, malformed)
+	c.fixed(x.Preimage[:])
+	c.bytes(&x.Reason)
+	number(c, &x.Code)
+	small(c, &x.Stage, irrevocable)
+	number(c, &x.Order)
+}
+
+// optional is a flag and, when it is set, the element.
+func optional[T any](c *coder, p **T, code func(*coder, *T)) {
+	there := *p != nil
+	c.flag(&there)
+	if c.reading {
+		*p = nil
+		if there && c.err == nil {
+			*p = new(T)
+		}
+	}
+	if *p != nil {
+		code(c, *p)
+	}
+}
+
+func codeFunding(c *coder, f *Funding) {
+	c.fixed(f.Txid[:])
+	number(c, &f.Index)
+	number(c, &f.Value)
+	number(c, &f.Key)
+	c.fixed(f.Keys[0][:])
+	c.fixed(f.Keys[1][:])
+	number(c, &f.Delta[0])
+	number(c, &f.Delta[1])
+	c.fixed(f.Sig[:])
+	list(c, &f.HTLCSigs, func(c *coder, s *wire.Signature) { c.fixed(s[:]) })
+	number(c, &f.Did)
+}
+
+func codeReplaced(c *coder, r *Replaced) {
+	codeFunding(c, &r.Funding)
+	codeCommitment(c, &r.Local)
+	list(c, &r.Remote, codeCommitment)
+	list(c, &r.RemotePoint, func(c *coder, p *wire.Point) { c.fixed(p[:]) })
+	c.flag(&r.Told)
+	if c.reading && c.err == nil && (len(r.Remote) == 0 || len(r.Remote) > 2 || len(r.RemotePoint) != len(r.Remote)) {
+		c.fail("a replaced output without its commitments")
+	}
+}
+
+func codeCommitment(c *coder, v *commitment.State) {
+	raw := []byte(nil)
+	if !c.reading {
+		raw = v.Encode()
+	}
+	c.bytes(&raw)
+	if !c.reading || c.err != nil {
+		return
+	}
+	var err error
+	if *v, err = commitment.DecodeState(raw); err != nil {
+		c.fail(err.Error())
+	}
+}
+
+// Encode returns the state as it is stored. It writes the version first; all
+// integers are big-endian.
+func (s *State) Encode() []byte {
+	var records wire.Stream
+	for _, part := range parts {
+		c := &coder{}
+		part.code(c, s)
+		records = append(records, wire.Record{Type: part.typ, Value: c.b})
+	}
+	b, err := wire.Codec{}.AppendStream(nil, records)
+	if err != nil {
+		return nil // no type is there twice
+	}
+	return b
+}
+
+// DecodeState reads what Encode wrote. The error wraps ErrCorrupt.
+func DecodeState(b []byte) (*State, error) {
+	s, found := &State{}, 0
+	var failure error
+	var known []wire.RecordType
+	for _, part := range parts {
+		known = append(known, wire.RecordType{Type: part.typ, Name: part.name, Read: func(r *wire.Reader) {
+			c := &coder{b: r.Rest(), reading: true}
+			part.code(c, s)
+			if c.err == nil && len(c.b) > 0 {
+				c.fail("bytes left over")
+			}
+			if c.err != nil && failure == nil {
+				failure = fmt.Errorf("%s: %w", part.name, c.err)
+			}
+			found++
+		}})
+	}
+	_, err := wire.Codec{}.ReadStream("stored channel", b, known...)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case failure != nil:
+		return nil, failure
+	case found != len(parts):
+		return nil, fmt.Errorf("%w: %d of %d records", ErrCorrupt, found, len(parts))
+	}
+	return s, nil
+}
+
+// check refuses a state that decodes and that no channel can be in.
+func (s *State) check() error {
+	next := s.Revoked.Next()
+	switch {
+	case len(s.Fundings) == 0 || s.ID == wire.ChannelID{}:
+		return fmt.Errorf("%w: no funding output", ErrCorrupt)
+	case !s.Fundings[0].active():
+		return fmt.Errorf("%w: the current output is not continued", ErrCorrupt)
+	case s.SignedNumber != next && s.SignedNumber != next+1:
+		return fmt.Errorf("%w: signed %d, revoked up to %d", ErrCorrupt, s.SignedNumber, next)
+	}
+	return nil
+}
+
+// Encode returns the record as it is stored.
+func (r *Revoked) Encode() []byte {
+	c := &coder{}
+	r.code(c)
+	return c.b
+}
+
+// DecodeRevoked reads what Encode wrote. The error wraps ErrCorrupt.
+func DecodeRevoked(b []byte) (*Revoked, error) {
+	r, c := &Revoked{}, &coder{b: b, reading: true}
+	r.code(c)
+	if c.err == nil && len(c.b) > 0 {
+		c.fail("bytes left over")
+	}
+	return r, c.err
+}
+
+func (r *Revoked) code(c *coder) {
+	number(c, &r.Number)
+	c.fixed(r.Secret[:])
+	list(c, &r.On, func(c *coder, on *RevokedOn) {
+		c.fixed(on.Txid[:])
+		codeCommitment(c, &on.State)
+	})
+}

@@ -1,0 +1,215 @@
+package channel
+
+import (
+	"fmt"
+	"slices"
+
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// ChangePending says that this node is about to give a partial signature that
+// spends an existing outpoint: from now on the change cannot be called off
+// (PCF-140, PCF-143). The error is ErrNotNow.
+func (m *Machine) ChangePending() error {
+	f := m.changing()
+	if f == nil || !f.Did.has(gotCommit) {
+		return ErrNotNow
+	}
+	f.Did |= partialGiven
+	m.save()
+	return nil
+}
+
+// ChangeStored says that the new factory state is complete and stored:
+// factory_change_continue goes out (PCF-122), now or after the next
+// reconnection. The error is ErrNotNow.
+func (m *Machine) ChangeStored() error {
+	f := m.changing()
+	if f == nil || !f.Did.has(gotCommit) || f.Did.has(sentContinue) || m.over() {
+		return ErrNotNow
+	}
+	f.Did |= sentContinue
+	m.save()
+	if m.established {
+		m.sendContinue(f)
+	}
+	m.continued(f)
+	return nil
+}
+
+// sendContinue names the outpoint that factory_change_funding did (PCF-147).
+func (m *Machine) sendContinue(f *Funding) {
+	m.send(&wire.ChangeContinue{Outpoint: wire.ChangeOutpoint{ChannelID: m.ID, FundingTxid: f.Txid, FundingOutputIndex: f.Index}})
+}
+
+// changeContinue handles factory_change_continue; the same once more is
+// ignored (PCF-157).
+func (m *Machine) changeContinue(msg *wire.ChangeContinue) {
+	f := m.findFunding(msg.Outpoint.FundingTxid)
+	switch {
+	case m.quiet.aborting && f == nil:
+	case f == nil || f == &m.Fundings[0] && !f.Did.has(gotLocked) || f.Index != msg.Outpoint.FundingOutputIndex || !f.Did.has(gotCommit):
+		if !m.on(rule.PCF147) {
+			return
+		}
+		m.warn(rule.PCF147, "factory_change_continue for an outpoint that is not being changed to")
+	case f.Did.has(gotContinue):
+		if !m.on(rule.PCF157) {
+			m.warn(rule.PCF157, "factory_change_continue twice")
+		}
+	default:
+		f.Did |= gotContinue
+		m.save()
+		m.continued(f)
+	}
+}
+
+// continued ends quiescence once both sides have sent factory_change_continue
+// (PCF-123).
+func (m *Machine) continued(f *Funding) {
+	if !f.active() {
+		return
+	}
+	m.act(ChangeContinued{f.Txid})
+	if m.on(rule.PCF123) {
+		m.leaveQuiescence()
+	}
+}
+
+// Lock says that what the change to txid replaces is dead: the peer is told
+// with factory_change_locked, as soon as nothing else is being negotiated
+// (PCF-148). The error is ErrNotNow.
+func (m *Machine) Lock(txid wire.Txid) error {
+	f := m.findFunding(txid)
+	if f == nil || f == &m.Fundings[0] || !f.active() || m.over() {
+		return ErrNotNow
+	}
+	f.Did |= wantLocked
+	m.save()
+	m.advance()
+	return nil
+}
+
+// LockRefused answers AskLock: our plugin does not know txid as the new state.
+func (m *Machine) LockRefused(txid wire.Txid) {
+	if f := m.findFunding(txid); f != nil && m.established && m.on(rule.PCF124) {
+		f.Did &^= gotLocked
+		m.save()
+		m.warn(rule.PCF124, fmt.Sprintf("factory_change_locked names %v, which is not locked here", txid))
+	}
+}
+
+// sayLocked sends factory_change_locked. In quiescence it waits: a change that
+// is negotiated counts balances on the current output.
+func (m *Machine) sayLocked() {
+	for i := range m.Fundings {
+		f := &m.Fundings[i]
+		if !f.Did.has(wantLocked) || f.Did.has(sentLocked) || m.quiet.ours || m.changing() != nil {
+			continue
+		}
+		f.Did |= sentLocked
+		m.LastLocked = f.Txid
+		m.save()
+		m.send(&wire.ChangeLocked{ChannelID: m.ID, LockedFundingTxid: f.Txid})
+		m.lock(f)
+		return
+	}
+}
+
+// changeLocked handles factory_change_locked, or what stands for it in
+// channel_reestablish.
+func (m *Machine) changeLocked(txid wire.Txid) {
+	f := m.findFunding(txid)
+	if f == nil || f == &m.Fundings[0] || !f.active() {
+		if m.on(rule.PCF124) {
+			m.warn(rule.PCF124, fmt.Sprintf("factory_change_locked names %v, which is not pending", txid))
+		}
+		return
+	}
+	f.Did |= gotLocked
+	m.save()
+	if !f.Did.has(wantLocked) {
+		m.act(AskLock{txid})
+	}
+	m.lock(f)
+}
+
+// halfLocked reports whether one side has locked a change and the other has
+// not, as far as this one knows.
+func (m *Machine) halfLocked() bool {
+	return slices.ContainsFunc(m.Fundings, func(f Funding) bool {
+		return f.Did.has(sentLocked) != f.Did.has(gotLocked)
+	})
+}
+
+// lock moves the channel to output f alone, once both sides have locked it
+// (PCF-125). The others are kept as what may still be published (PCF-127).
+func (m *Machine) lock(f *Funding) {
+	if !f.Did.has(sentLocked|gotLocked) || !m.on(rule.PCF125) {
+		return
+	}
+	current := *f
+	for i := range m.Fundings {
+		if m.Fundings[i].Txid != current.Txid && m.on(rule.PCF127) {
+			m.Replaced = append(m.Replaced, m.replace(&m.Fundings[i]))
+		}
+	}
+	for side, delta := range current.Delta {
+		m.Balance[side] += MilliSat(1000 * delta)
+	}
+	current.Delta = [2]int64{}
+	m.Fundings = []Funding{current}
+	m.save()
+	m.act(ChangeLocked{current.Txid})
+}
+
+// replace keeps the commitments that are valid on an output now.
+func (m *Machine) replace(f *Funding) Replaced {
+	r := Replaced{Funding: *f, Local: m.view(m.Side, f, latest), Remote: m.theirStates(f)}
+	r.Local.Number = m.LocalNumber
+	r.RemotePoint = []wire.Point{m.TheirPoint, m.TheirNext}[:len(r.Remote)]
+	return r
+}
+
+// oldRevoked tells the plugin when no commitment on a replaced output is valid
+// any more.
+func (m *Machine) oldRevoked() {
+	for i := range m.Replaced {
+		r := &m.Replaced[i]
+		last := r.Remote[len(r.Remote)-1].Number
+		if !r.Told && r.Local.Number < m.LocalNumber && last < m.State.Revoked.Next() {
+			r.Told = true
+			m.save()
+			m.act(ReplacedRevoked{r.Funding.Txid})
+		}
+	}
+}
+
+// OldDead says that a replaced funding transaction cannot confirm any more:
+// what was kept against it goes (PCF-127).
+func (m *Machine) OldDead(txid wire.Txid) {
+	m.Replaced = slices.DeleteFunc(m.Replaced, func(r Replaced) bool { return r.Funding.Txid == txid })
+	m.save()
+}
+
+// ChangeDead says that a pending change can never become valid: updates are no
+// longer signed for it (PCF-144). The peer's plugin has to know it too, or the
+// next batch is one short. The error is ErrNotNow.
+func (m *Machine) ChangeDead(txid wire.Txid) error {
+	f := m.findFunding(txid)
+	if f == nil || f == &m.Fundings[0] {
+		return ErrNotNow
+	}
+	unfinished := !f.active()
+	m.dropFunding(txid)
+	if unfinished {
+		m.leaveQuiescence()
+	}
+	return nil
+}
+
+func (m *Machine) dropFunding(txid wire.Txid) {
+	m.Fundings = slices.DeleteFunc(m.Fundings, func(f Funding) bool { return f.Txid == txid })
+	m.save()
+}

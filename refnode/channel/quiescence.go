@@ -1,0 +1,122 @@
+package channel
+
+import (
+	"time"
+
+	"superscalar/refnode/commitment"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// quiescence is how far both sides are with stfu (BOLT 2, "Channel
+// Quiescence"). The states that end it are those of PCF-142.
+type quiescence struct {
+	wanted    bool // we want to begin it, for a change
+	ours      bool // we sent stfu
+	theirs    bool // the peer did
+	first     bool // our stfu has initiator set
+	theyFirst bool // the peer's has
+	resumed   bool // a committed change was taken up after a reconnection
+	aborting  bool // we sent factory_change_abort and wait for its echo
+}
+
+// maxQuiescence is how long a channel with HTLCs is quiescent (PCF-146).
+const maxQuiescence = 60 * time.Second
+
+// quieting reports whether we send no updates: quiescence is wanted, or begun.
+func (m *Machine) quieting() bool { return m.quiet.wanted || m.quiet.ours || m.quiet.theirs }
+
+func (m *Machine) quiescent() bool { return m.quiet.ours && m.quiet.theirs }
+
+// initiator returns who began quiescence: the opener, when both did.
+func (m *Machine) initiator() Side {
+	switch {
+	case m.quiet.first && m.quiet.theyFirst:
+		return commitment.Opener
+	case m.quiet.first:
+		return m.Side
+	}
+	return m.peer()
+}
+
+// sayStfu sends stfu once it may: none of our updates is on its way, and no
+// change is half locked, for then both sides would not count balances on the
+// same output.
+func (m *Machine) sayStfu() {
+	if m.quiet.ours || !m.quiet.wanted && !m.quiet.theirs || !m.operational() {
+		return
+	}
+	if !m.cleanOf(m.Side) || m.halfLocked() {
+		return
+	}
+	msg := &wire.Stfu{ChannelID: m.ID}
+	if !m.quiet.theirs {
+		msg.Initiator = 1
+		m.quiet.first = true
+	}
+	m.quiet.ours, m.quiet.wanted = true, false
+	m.send(msg)
+	m.becameQuiescent()
+}
+
+// stfu handles stfu.
+func (m *Machine) stfu(msg *wire.Stfu) {
+	switch {
+	case !m.cfg.Features.Offers(wire.FeatureQuiesce):
+		m.warn("", "stfu without option_quiesce")
+		return
+	case !m.operational():
+		m.warn("", "stfu before channel_ready was exchanged")
+		return
+	case m.quiet.theirs:
+		m.warn("", "stfu twice")
+		return
+	case !m.cleanOf(m.peer()):
+		m.warn("", "stfu with updates of its sender on their way")
+		return
+	}
+	m.quiet.theirs = true
+	m.quiet.theyFirst = msg.Initiator != 0
+	m.becameQuiescent()
+}
+
+// becameQuiescent goes on when both sides have sent stfu.
+func (m *Machine) becameQuiescent() {
+	if !m.quiescent() {
+		return
+	}
+	m.limitQuiescence()
+	ours := m.initiator() == m.Side
+	m.act(Quiescent{ours})
+	switch {
+	case m.change == nil:
+	case ours:
+		m.sendInit()
+	default:
+		m.forgetChange("the peer began a change first")
+	}
+}
+
+// limitQuiescence starts the clock of PCF-146.
+func (m *Machine) limitQuiescence() {
+	if len(m.HTLCs) > 0 {
+		m.timer++
+		m.act(SetTimer{m.timer, maxQuiescence})
+	}
+}
+
+// Timer says that the time of a SetTimer is over. Old ones do nothing.
+func (m *Machine) Timer(id TimerID) {
+	if id != m.timer || !m.quiescent() || len(m.HTLCs) == 0 || !m.on(rule.PCF146) {
+		return
+	}
+	m.act(Disconnect{Rule: rule.PCF146, Reason: "60 seconds of quiescence with HTLCs pending"})
+	m.Disconnected()
+}
+
+// leaveQuiescence ends it; what waits is sent.
+func (m *Machine) leaveQuiescence() {
+	m.quiet = quiescence{}
+	m.timer++
+	m.advance()
+}

@@ -1,0 +1,150 @@
+package hub
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+
+	"superscalar/refnode/chain"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/payment"
+	"superscalar/refnode/store"
+	"superscalar/wire"
+)
+
+// The record of the last block that the channels were shown.
+const (
+	bucketChain = "channelchain"
+	keyBlock    = "block"
+)
+
+// Look shows the channels every block they have not seen. Call it whenever the
+// chain has changed; an error means that the backend or the store did not answer,
+// and the next call begins where this one did.
+func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
+	var from chain.BlockID
+	if err := h.do(func(*step) { from = h.block }); err != nil {
+		return err
+	}
+	u, err := backend.Since(ctx, from)
+	if err != nil {
+		return fmt.Errorf("blocks for the channels: %w", err)
+	}
+	if u.Tip == from {
+		return nil
+	}
+	return h.do(func(st *step) { st.blocks(u) })
+}
+
+// StartAt says from which block on a new hub looks: the wallet's birthday. It
+// does nothing once there is a later one.
+func (h *Hub) StartAt(at chain.BlockID) error {
+	return h.do(func(*step) {
+		if h.block == (chain.BlockID{}) {
+			h.block = at
+		}
+	})
+}
+
+// blocks takes blocks back and in.
+func (st *step) blocks(u chain.Update) {
+	h := st.hub
+	for _, b := range u.Disconnected {
+		for _, c := range h.channels {
+			if c.confirmed != 0 && uint32(c.confirmed>>40) == uint32(b.Height) {
+				c.confirmed = 0
+				st.keep(c)
+			}
+		}
+	}
+	for i := range u.Connected {
+		st.confirm(&u.Connected[i])
+	}
+	h.block, h.height = u.Tip, payment.Height(u.Tip.Height)
+	tip := h.block
+	st.writes = append(st.writes, func(tx *store.Tx) error { return tx.Put(bucketChain, keyBlock, encodeBlock(tip)) })
+	for _, c := range h.channels {
+		c.machine.Block(channel.Height(h.height))
+		st.touch(c)
+		st.fundAgain(c)
+		if c.deepEnough(h.height) {
+			c.machine.SetUsable()
+		}
+	}
+	st.route(payment.Block{Height: h.height})
+}
+
+// keep stores a channel with the step, though its machine has not asked for it.
+func (st *step) keep(c *entry) {
+	if !slices.Contains(st.dirty, c) {
+		st.dirty = append(st.dirty, c)
+	}
+}
+
+// confirm looks for funding transactions in a block.
+func (st *step) confirm(b *chain.Block) {
+	wanted := st.hub.fundings()
+	if len(wanted) == 0 {
+		return
+	}
+	for i, tx := range b.Transactions {
+		txid := wire.Txid(tx.TxHash())
+		for _, c := range wanted[txid] {
+			if c.machine.Open.ChannelInFactory == nil {
+				c.confirmed = payment.SCID(uint64(b.Height)<<40 | uint64(i)<<16 | uint64(c.machine.Fundings[0].Index))
+			}
+			c.machine.FundingConfirmed(txid)
+			st.touch(c)
+			st.keep(c)
+		}
+	}
+}
+
+// fundings are the channels by the transactions that hold their outputs,
+// replaced ones included (PCF-127).
+func (h *Hub) fundings() map[wire.Txid][]*entry {
+	all := map[wire.Txid][]*entry{}
+	for _, c := range h.channels {
+		for i := range c.machine.Fundings {
+			txid := c.machine.Fundings[i].Txid
+			all[txid] = append(all[txid], c)
+		}
+		for i := range c.machine.Replaced {
+			txid := c.machine.Replaced[i].Funding.Txid
+			all[txid] = append(all[txid], c)
+		}
+	}
+	return all
+}
+
+// deepEnough reports whether the funding transaction of a channel outside a
+// factory has the depth that its accepter asked for.
+func (c *entry) deepEnough(tip payment.Height) bool {
+	m := c.machine
+	if c.confirmed == 0 || m.Open.ChannelInFactory != nil {
+		return false
+	}
+	depth := int64(tip) - int64(c.confirmed>>40) + 1
+	return depth >= int64(max(m.Accept.MinimumDepth, 1))
+}
+
+func encodeBlock(b chain.BlockID) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(b.Height)), b.Hash[:]...)
+}
+
+// readBlock reads what encodeBlock wrote.
+func readBlock(tx *store.Tx) (chain.BlockID, error) {
+	raw, found, err := tx.Get(bucketChain, keyBlock)
+	if err != nil || !found {
+		return chain.BlockID{}, err
+	}
+	if len(raw) != 4+chainhash.HashSize {
+		return chain.BlockID{}, fmt.Errorf("%w: the last block has %d bytes", ErrRecord, len(raw))
+	}
+	b := chain.BlockID{Height: chain.Height(binary.BigEndian.Uint32(raw))}
+	copy(b.Hash[:], raw[4:])
+	return b, nil
+}

@@ -1,0 +1,189 @@
+package hub
+
+import (
+	"slices"
+
+	"superscalar/refnode/channel"
+	"superscalar/refnode/peer"
+	"superscalar/wire"
+)
+
+// tray is what waits for a connected peer.
+type tray struct{ items []peer.Outgoing }
+
+// say puts a message for a peer into its tray once the step is stored. What is
+// said to a peer that is away is lost, as on any wire: reestablishment says it
+// again.
+func (st *step) say(to wire.Point, m wire.Message) { st.put(to, peer.Outgoing{Message: m}) }
+
+func (st *step) end(to wire.Point, d channel.Disconnect) {
+	st.put(to, peer.Outgoing{Rule: d.Rule, Reason: d.Reason})
+}
+
+func (st *step) put(to wire.Point, o peer.Outgoing) {
+	if _, online := st.hub.online[to]; !online {
+		return
+	}
+	if !slices.Contains(st.peers, to) {
+		st.peers = append(st.peers, to)
+	}
+	st.leaves = append(st.leaves, func() {
+		h := st.hub
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if t := h.trays[to]; t != nil {
+			t.items = append(t.items, o)
+		}
+	})
+}
+
+func (h *Hub) wakePeer(peer wire.Point) {
+	h.mu.Lock()
+	wake := h.wake
+	h.mu.Unlock()
+	if wake != nil {
+		wake(peer)
+	}
+}
+
+// Outgoing implements peer.Channels.
+func (h *Hub) Outgoing(to wire.Point) []peer.Outgoing {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.trays[to]
+	if t == nil {
+		return nil
+	}
+	items := t.items
+	t.items = nil
+	return items
+}
+
+// Connected says that init was exchanged on a new connection, and what both
+// sides offered, by even bit.
+func (h *Hub) Connected(peer wire.Point, negotiated wire.Features) {
+	_ = h.do(func(st *step) {
+		if _, was := h.online[peer]; was {
+			st.gone(peer)
+		}
+		h.mu.Lock()
+		h.trays[peer] = &tray{}
+		h.mu.Unlock()
+		h.online[peer] = negotiated
+		for _, c := range h.with(peer) {
+			c.machine.SetFeatures(negotiated)
+			c.machine.Connected()
+			st.touch(c)
+		}
+	})
+}
+
+// Disconnected says that the connection with a peer is over.
+func (h *Hub) Disconnected(peer wire.Point) {
+	_ = h.do(func(st *step) {
+		st.gone(peer)
+		delete(h.online, peer)
+		h.mu.Lock()
+		delete(h.trays, peer)
+		h.mu.Unlock()
+	})
+}
+
+// gone tells the channels of a peer that the connection ended. Those that were
+// not opened far enough to be remembered are forgotten.
+func (st *step) gone(peer wire.Point) {
+	h := st.hub
+	for _, c := range h.with(peer) {
+		c.machine.Disconnected()
+		st.touch(c)
+	}
+	h.channels = slices.DeleteFunc(h.channels, func(c *entry) bool {
+		return c.peer == peer && c.machine.ID == (wire.ChannelID{})
+	})
+}
+
+// hangUp ends every connection: the peers come back and reestablish.
+func (h *Hub) hangUp() {
+	h.mu.Lock()
+	var peers []wire.Point
+	for p, t := range h.trays {
+		t.items = append(t.items, peer.Outgoing{Reason: "the store failed"})
+		peers = append(peers, p)
+	}
+	h.mu.Unlock()
+	slices.SortFunc(peers, func(a, b wire.Point) int { return slices.Compare(a[:], b[:]) })
+	for _, p := range peers {
+		h.wakePeer(p)
+	}
+	clear(h.online)
+}
+
+// with returns the channels with a peer, in the order of all channels.
+func (h *Hub) with(peer wire.Point) []*entry {
+	var out []*entry
+	for _, c := range h.channels {
+		if c.peer == peer {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// find returns a peer's channel by its id, temporary or not.
+func (h *Hub) find(peer wire.Point, id wire.ChannelID) *entry {
+	for _, c := range h.channels {
+		if c.peer == peer && (c.machine.ID == id && id != wire.ChannelID{} || len(c.machine.Fundings) == 0 && c.machine.TemporaryID() == id) {
+			return c
+		}
+	}
+	return nil
+}
+
+// batching is the channel in the middle of a batch of the peer, nil when there
+// is none: whatever the peer sends about channels belongs to it (PCF-131).
+func (h *Hub) batching(peer wire.Point) *entry {
+	for _, c := range h.with(peer) {
+		if c.machine.Batching() {
+			return c
+		}
+	}
+	return nil
+}
+
+// Receive hands over a message of a peer that names a channel. It returns false
+// when the peer has no such channel, and returns only once the reaction is
+// stored and waits in Outgoing.
+func (h *Hub) Receive(peer wire.Point, id wire.ChannelID, m wire.Message) (known bool) {
+	err := h.do(func(st *step) {
+		c := h.batching(peer)
+		if c == nil {
+			c = h.find(peer, id)
+		}
+		if c == nil || c.machine.Forgotten {
+			return
+		}
+		known = true
+		c.machine.Receive(m)
+		st.touch(c)
+	})
+	return known && err == nil || err != nil
+}
+
+// Abandon implements peer.Channels: an attempt is over.
+func (h *Hub) Abandon(id wire.Point, temporary wire.ChannelID) {
+	_ = h.do(func(*step) {
+		h.channels = slices.DeleteFunc(h.channels, func(c *entry) bool {
+			return c.peer == id && len(c.machine.Fundings) == 0 && c.machine.TemporaryID() == temporary
+		})
+	})
+}
+
+// Fail hands over an error that names every channel with the peer (CHAN-022).
+func (h *Hub) Fail(peer wire.Point, m *wire.ErrorMessage) {
+	_ = h.do(func(st *step) {
+		for _, c := range h.with(peer) {
+			c.machine.Receive(m)
+			st.touch(c)
+		}
+	})
+}

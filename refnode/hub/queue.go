@@ -1,0 +1,102 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+)
+
+// maxBatch is how many inputs may share a transaction of the store.
+const maxBatch = 256
+
+// job is an input and who waits until its step is stored.
+type job struct {
+	run  func(*step)
+	done chan<- error // nil: nobody waits
+}
+
+// do runs an input in a step and returns when the step is on the disk.
+func (h *Hub) do(run func(*step)) error {
+	done := make(chan error, 1)
+	select {
+	case h.jobs <- job{run, done}:
+	case <-h.ctx.Done():
+		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-h.ctx.Done():
+		select {
+		case err := <-done: // it was over already
+			return err
+		default:
+			return ErrClosed
+		}
+	}
+}
+
+// post runs an input some time, when nobody waits for it.
+func (h *Hub) post(run func(*step)) {
+	select {
+	case h.jobs <- job{run: run}:
+	case <-h.ctx.Done():
+	}
+}
+
+func (h *Hub) loop() {
+	for {
+		select {
+		case first := <-h.jobs:
+			h.batch(first)
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// batch runs an input and those that wait behind it as one step.
+func (h *Hub) batch(first job) {
+	jobs := []job{first}
+	for len(jobs) < maxBatch {
+		select {
+		case j := <-h.jobs:
+			jobs = append(jobs, j)
+			continue
+		default:
+		}
+		break
+	}
+	st := h.newStep()
+	for _, j := range jobs {
+		j.run(st)
+	}
+	st.settle()
+	err := h.finish(st)
+	for _, j := range jobs {
+		if j.done != nil {
+			j.done <- err
+		}
+	}
+}
+
+// finish stores a step and lets its messages leave, or, when the store refuses,
+// goes back to what is stored.
+func (h *Hub) finish(st *step) error {
+	err := st.commit()
+	if err == nil {
+		st.deliver()
+		return nil
+	}
+	h.cfg.Log.Error("a step of the channels was not stored", "error", err)
+	h.hangUp()
+	again, loadErr := h.load()
+	if loadErr == nil {
+		loadErr = again.commit()
+	}
+	if loadErr != nil {
+		h.stop()
+		return errors.Join(err, fmt.Errorf("the channels stop: %w", loadErr))
+	}
+	again.deliver()
+	return err
+}

@@ -1,0 +1,146 @@
+package payment
+
+import (
+	"slices"
+
+	"superscalar/wire/rule"
+)
+
+// forward offers a received HTLC to the next peer, or fails it.
+func (r *Router) forward(in *incoming, from Link, p hopPayload, next Onion, refuse Refuse) {
+	named, known := r.channels.BySCID(p.SCID)
+	if !known {
+		r.fail(in, failure(UnknownNextPeer))
+		return
+	}
+	if f, ok := r.mayForward(in, from, named, p, refuse); !ok {
+		r.fail(in, f)
+		return
+	}
+	for _, to := range r.candidates(in, from, named, p) {
+		id, err := r.channels.Add(to.Channel, AddHTLC{
+			Origin: Origin(in.Key.bytes()), Amount: p.Amount, Hash: in.Hash, Expiry: p.Expiry, Onion: next,
+		})
+		if err != nil {
+			continue
+		}
+		in.State, in.Out, in.OutAmount = htlcForwarded, HTLCKey{to.Channel, id}, p.Amount
+		r.out[in.Out] = origin{forward: &in.Key}
+		r.saveIncoming(in)
+		return
+	}
+	r.fail(in, failure(TemporaryChannelFailure))
+}
+
+// mayForward checks an HTLC against what the named channel asks for, in the
+// order of BOLT 4's list. Amounts below what arrived cannot overflow.
+func (r *Router) mayForward(in *incoming, from, to Link, p hopPayload, refuse Refuse) (Failure, bool) {
+	amount, expiry := u64(uint64(in.Amount)), u32(uint32(p.Expiry))
+	asked, payable := fee(p.Amount, to.Policy.FeeBaseMsat, to.Policy.FeePPM)
+	delta := Blocks(to.Policy.CLTVDelta)
+	_, tight := r.expiries().Forward(in.Expiry, p.Expiry, from.EarlyWarning, delta)
+	_, late := r.expiries().Received(in.Expiry, from.EarlyWarning)
+	switch {
+	case refuse == RefuseLimit:
+		return failure(TemporaryChannelFailure), false
+	case p.Amount < max(to.Policy.HTLCMinimum, to.HTLCMinimum):
+		return failure(AmountBelowMinimum, u64(uint64(p.Amount))), false
+	case !payable || p.Amount > in.Amount || in.Amount-p.Amount < asked:
+		return failure(FeeInsufficient, amount), false
+	case before(in.Expiry, p.Expiry, delta):
+		return failure(IncorrectCLTVExpiry, expiry), false
+	case tight != nil:
+		return failure(IncorrectCLTVExpiry, expiry), false
+	case refuse == RefuseExpiry, late != nil && from.InFactory, r.tooSoon(to, p.Expiry):
+		return failure(ExpiryTooSoon), false
+	case !before(p.Expiry, r.height, MaxHTLCExpiry, 1):
+		return failure(ExpiryTooFar), false
+	}
+	return Failure{}, true
+}
+
+// tooSoon reports whether an HTLC may not be offered for its expiry: PCF-099 and,
+// outside a factory, this node's own margin.
+func (r *Router) tooSoon(to Link, expiry Height) bool {
+	if !to.InFactory {
+		return before(expiry, r.height, OutsideMargin)
+	}
+	_, err := r.expiries().Offer(expiry, to.EarlyWarning)
+	return err != nil
+}
+
+// candidates are the channels that an HTLC can leave through: the named one, then
+// those with the same peer, as BOLT 4's non-strict forwarding allows, the ones that can
+// send most first. What goes back to the peer it came from takes the named one
+// only: the peer moves money from one channel to another.
+func (r *Router) candidates(in *incoming, from, named Link, p hopPayload) []Link {
+	links := []Link{named}
+	if named.Peer != from.Peer {
+		others := slices.DeleteFunc(slices.Clone(r.channels.To(named.Peer)), func(l Link) bool {
+			return l.Channel == named.Channel || r.tooSoon(l, p.Expiry) || p.Amount < l.HTLCMinimum ||
+				before(in.Expiry, p.Expiry, Blocks(l.Policy.CLTVDelta), from.EarlyWarning)
+		})
+		links = append(links, bySize(others)...)
+	}
+	return slices.DeleteFunc(links, func(l Link) bool {
+		return !l.Up || l.Channel == in.Key.Channel || l.CanSend < p.Amount
+	})
+}
+
+// fulfilled takes in the preimage of an offered HTLC.
+func (r *Router) fulfilled(e HTLCFulfilled) {
+	key := HTLCKey{e.Channel, e.ID}
+	o, ok := r.out[key]
+	if !ok {
+		return
+	}
+	if o.forward == nil {
+		r.partFulfilled(o, e.Preimage)
+		return
+	}
+	in := r.incoming[*o.forward]
+	if in == nil { // removed meanwhile
+		delete(r.out, key)
+		return
+	}
+	if in.State != htlcForwarded || e.Preimage.Hash() != in.Hash {
+		return
+	}
+	delete(r.out, key)
+	r.fulfil(in, e.Preimage)
+	r.notice(Forwarded{In: in.Key, Out: key, Fee: in.Amount - in.OutAmount})
+}
+
+// failed takes in that an offered HTLC is gone without a preimage, irrevocably.
+func (r *Router) failed(e HTLCFailed) {
+	key := HTLCKey{e.Channel, e.ID}
+	o, ok := r.out[key]
+	if !ok {
+		return
+	}
+	delete(r.out, key)
+	if o.forward == nil {
+		r.partFailed(o, e)
+		return
+	}
+	if in := r.incoming[*o.forward]; in != nil && in.State == htlcForwarded {
+		r.relay(in, e)
+	}
+}
+
+// relay hands an error of downstream to upstream: a reason as it is, under one
+// more layer (CHAN-017), everything else as this node's own.
+func (r *Router) relay(in *incoming, e HTLCFailed) {
+	switch {
+	case e.Dropped:
+		r.fail(in, failure(TemporaryChannelFailure))
+	case e.Malformed != nil && e.Malformed.Code&BadOnion != 0:
+		r.fail(in, failure(e.Malformed.Code, e.Malformed.SHA[:]))
+	case e.Malformed != nil:
+		r.fail(in, failure(TemporaryChannelFailure))
+	case len(e.Reason) > 0 && r.cfg.Rules.On(rule.CHAN017):
+		r.failWith(in, obfuscate(in.Secret, false, e.Reason))
+	default:
+		r.fail(in, failure(PermanentChannelFailure))
+	}
+}

@@ -1,0 +1,132 @@
+package gen
+
+import (
+	"errors"
+	"fmt"
+
+	"superscalar/refnode/payment"
+	"superscalar/vectors"
+	"superscalar/wire/rule"
+)
+
+// htlcExpiries are the limits of SPEC.md 3.7, each one block below, at and one
+// above. The figures are sums of what stands in the vector, worked out here.
+func htlcExpiries() (vectors.File, error) {
+	f := file("PCF", "htlc_expiry", "SPEC.md 3.7: sums of the numbers in each vector",
+		"A node at height, with a channel of early_warning_time. op: \"receive\" an HTLC that is irrevocably committed, \"release\" the preimage of one that ends here, \"offer\" one that is forwarded, \"forward\" one from a channel of early_warning_time to one that asks for cltv_expiry_delta; blocks is how many it has to spare, and a bad one is refused. \"pay\": the route asks for cltv_expiry, blocks is the expiry of the HTLC on the own channel, without padding. \"invoice\": blocks is min_final_cltv_expiry_delta, early_warning_time the highest of the channels that can receive it and cltv_expiry_delta what the payee asks for itself, which gives way down to 18.")
+	const height = 800_000
+	for _, ewt := range []int{0, 1, 144, 864, 1997} {
+		for _, op := range []struct {
+			name  string
+			rules []rule.ID
+		}{
+			{"receive", []rule.ID{rule.PCF087}}, {"release", []rule.ID{rule.PCF094}}, {"offer", []rule.ID{rule.PCF099, rule.PCF086}},
+		} {
+			for _, spare := range []int{-1, 0, 1} {
+				v := &vectors.HTLCExpiry{Head: head(slug("htlc", op.name, fmt.Sprint(ewt), side(spare)), op.rules...), Op: op.name,
+					EarlyWarning: vectors.Uint(ewt), Height: ptr(height), Expiry: ptr(height + ewt + 18 + spare)}
+				decide(v, spare, op.rules[0])
+				f.Vectors = append(f.Vectors, v)
+			}
+		}
+		for _, spare := range []int{-1, 0, 1} {
+			v := &vectors.HTLCExpiry{Head: head(slug("htlc-forward", fmt.Sprint(ewt), side(spare)), rule.PCF088), Op: "forward",
+				EarlyWarning: vectors.Uint(ewt), Expiry: ptr(height + 100 + ewt + 40 + spare), Outgoing: ptr(height + 100), Delta: ptr(40)}
+			decide(v, spare, rule.PCF088)
+			f.Vectors = append(f.Vectors, v)
+		}
+		f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head(slug("htlc-pay", fmt.Sprint(ewt)), rule.PCF057), Op: "pay",
+			EarlyWarning: vectors.Uint(ewt), Expiry: ptr(height + 67), Blocks: ptr(height + 67 + ewt)})
+	}
+	for _, c := range []struct{ ewt, own, want int }{
+		{0, 18, 18}, {0, 24, 24}, {144, 18, 162}, {864, 40, 904}, {1991, 24, 2015}, {1992, 24, 2015}, {1997, 24, 2015}, {1997, 18, 2015},
+	} {
+		f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head(slug("htlc-invoice", fmt.Sprint(c.ewt), fmt.Sprint(c.own)), rule.PCF093), Op: "invoice",
+			EarlyWarning: vectors.Uint(c.ewt), Delta: ptr(c.own), Blocks: ptr(c.want)})
+	}
+	f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head("htlc-invoice-1998", rule.PCF093, rule.PCF069), Op: "invoice",
+		EarlyWarning: 1998, Delta: ptr(18), Outcome: fault("refused", "early_warning_time", -1, rule.PCF069)})
+	return f, nil
+}
+
+// side names where an expiry stands.
+func side(spare int) string {
+	return [...]string{"one-below", "at-the-limit", "one-above"}[spare+1]
+}
+
+// decide gives a vector its result: the blocks to spare, or a refusal.
+func decide(v *vectors.HTLCExpiry, spare int, id rule.ID) {
+	if spare < 0 {
+		v.Outcome = fault("refused", "cltv_expiry", -1, id)
+		return
+	}
+	v.Blocks = ptr(spare)
+}
+
+func (r runner) htlcExpiry(v *vectors.HTLCExpiry) error {
+	at := func(n *vectors.Uint) payment.Height {
+		if n == nil {
+			return 0
+		}
+		return payment.Height(*n)
+	}
+	e := payment.Expiries{Height: at(v.Height), Rules: r.rules}
+	ewt := payment.Blocks(v.EarlyWarning)
+	var got payment.Blocks
+	var err error
+	switch v.Op {
+	case "receive":
+		got, err = e.Received(at(v.Expiry), ewt)
+	case "release":
+		got, err = e.Release(at(v.Expiry), ewt)
+	case "offer":
+		got, err = e.Offer(at(v.Expiry), ewt)
+	case "forward":
+		got, err = e.Forward(at(v.Expiry), at(v.Outgoing), ewt, payment.Blocks(at(v.Delta)))
+	case "pay":
+		got = payment.Blocks(e.FirstHop(at(v.Expiry), ewt))
+	case "invoice":
+		got, err = e.FinalDelta(payment.Blocks(at(v.Delta)), ewt)
+	default:
+		return fmt.Errorf("no op %q", v.Op)
+	}
+	return refusedExpiry(v, got, err)
+}
+
+// refusedExpiry compares a result with that of a vector.
+func refusedExpiry(v *vectors.HTLCExpiry, got payment.Blocks, err error) error {
+	var refused *payment.ExpiryError
+	switch {
+	case err == nil && v.Error == nil:
+		if v.Blocks == nil || vectors.Uint(got) != *v.Blocks {
+			return fmt.Errorf("blocks is %d", got)
+		}
+		return nil
+	case err == nil:
+		return fmt.Errorf("allowed, want refused by %s", v.Error.Rule)
+	case v.Error == nil:
+		return fmt.Errorf("refused: %w", err)
+	case v.Error.Kind != "refused":
+		return fmt.Errorf("refused, want %s", v.Error.Kind)
+	case errors.As(err, &refused) && refused.Rule != v.Error.Rule:
+		return fmt.Errorf("refused by %s, want %s", refused.Rule, v.Error.Rule)
+	case errors.Is(err, payment.ErrEarlyWarning) != (v.Error.Field == "early_warning_time"):
+		return fmt.Errorf("refused with %q, want a refusal of %s", err, v.Error.Field)
+	}
+	return nil
+}
+
+func htlcExpirySchema() object {
+	u16, u32 := upTo(1<<16-1), upTo(1<<32-1)
+	return schema("htlc_expiry", "One expiry and the early warning time that it needs", object{
+		"op":                 oneOf("receive", "release", "offer", "forward", "pay", "invoice"),
+		"early_warning_time": u16,
+	}, object{
+		"blocks": about("To spare; in pay the expiry to offer, in invoice min_final_cltv_expiry_delta.", u32),
+	}, object{
+		"height":              u32,
+		"cltv_expiry":         u32,
+		"outgoing_cltv_value": u32,
+		"cltv_expiry_delta":   u16,
+	}, nil)
+}
