@@ -19,7 +19,9 @@ func Cases() []harness.Case {
 	all := slices.Concat(
 		transportCases(), messageCases(), initCases(), noticeCases(), pingCases(),
 		featureCases(), envelopeCases(), supportedCases(), piggybackCases(),
-		superscalarCases(), loopbackCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
+		superscalarCases(), loopbackCases(), loopbackChannelCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
+		fundingChannelCases(), negotiationCases(), commitmentCases(), batchCases(), reestablishCases(), channelEndCases(),
+		forwardCases(), payeeCases(),
 		ceremonyMessageCases(), clientCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
 		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),

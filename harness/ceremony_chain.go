@@ -8,6 +8,7 @@ import (
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/chain"
+	"superscalar/refnode/hub"
 	"superscalar/refnode/lsp"
 	"superscalar/refnode/role"
 	"superscalar/wire"
@@ -101,6 +102,7 @@ func (s *ClientsScript) Funding() *btcwire.MsgTx {
 // does, and waits until it has looked.
 type watchedChain struct {
 	Regtest
+	hub    *hub.Hub
 	lsp    *lsp.LSP
 	wayout *role.WayOut
 }
@@ -120,6 +122,7 @@ func (w watchedChain) MineWith(txs ...*btcwire.MsgTx) (chain.BlockID, error) {
 }
 
 func (w watchedChain) look() {
+	_ = w.hub.Look(context.Background(), w.Regtest) // channels look first: they answer at once
 	if w.lsp != nil {
 		_ = w.lsp.CheckFunding() // what it does shows on the chain
 	}

@@ -5,12 +5,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/refnode/hub"
 	"superscalar/refnode/node"
 	"superscalar/refnode/peer"
+	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -25,6 +28,8 @@ type RefnodeOptions struct {
 	Tamper func() peer.Tamper // called once per connection
 	// NoLoopback leaves the test protocol out.
 	NoLoopback bool
+	// NoChannels ends the opening of channels with accept_channel.
+	NoChannels bool
 }
 
 // refnode is the reference node in this process, a fresh one per case. The
@@ -46,31 +51,55 @@ var refnodeEpoch = time.Unix(1_800_000_000, 0)
 
 func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, error) {
 	r := &refnodeNode{clock: transport.NewManualClock(refnodeEpoch), world: &world{}}
+	r.target, r.role, r.seed = t, role, seed
 	r.factories = &factorySide{node: r, role: role, seed: seed, rules: t.opts.Rules}
+	r.disk = &lazyStore{options: store.Options{Rules: t.opts.Rules, Random: r.factories.random("hub/store")}}
+	if err := t.start(r, role, seed, "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// start brings the node up, at first or again.
+func (t *refnode) start(r *refnodeNode, role Role, seed [32]byte, listen string) error {
+	if err := t.openHub(r, role, seed); err != nil {
+		return err
+	}
 	cfg := node.Config{
 		Role:     role,
 		Key:      deriveKey(seed, "node"),
-		Listen:   "127.0.0.1:0",
-		Rand:     rand.NewChaCha8(derive(seed, "rand")),
+		Listen:   listen,
+		Rand:     rand.NewChaCha8(derive(seed, "rand"+strings.Repeat(" again", r.restarts))),
 		Clock:    r.clock,
 		Envelope: t.opts.Envelope,
 		Loopback: !t.opts.NoLoopback,
 		Rules:    t.opts.Rules,
 		Tamper:   t.opts.Tamper,
 
-		Ceremonies: r.factories,
+		Ceremonies:     r.factories,
+		Channels:       r.hub,
+		LoopbackOrders: r.orders,
 		Derive: func(label string) (*btcec.PrivateKey, error) {
 			return deriveKey(seed, label), nil
 		},
 	}
+	if t.opts.NoChannels {
+		cfg.Channels = nil
+	}
 	var err error
-	r.Node, err = node.Start(cfg)
-	return r, err
+	if r.Node, err = node.Start(cfg); err != nil {
+		return err
+	}
+	n := r.Node
+	r.hub.Attach(func(id wire.Point) { n.Wake(transport.NodeID(id)) })
+	return nil
 }
 
 func (t *refnode) Release(n Node) {
 	r := n.(*refnodeNode)
 	_ = r.Close()
+	r.hub.Close()
+	r.disk.close()
 	r.factories.close()
 	_ = r.world.close()
 }
@@ -80,6 +109,26 @@ type refnodeNode struct {
 	clock     *transport.ManualClock
 	world     *world
 	factories *factorySide
+	hub       *hub.Hub
+	disk      *lazyStore
+	orders    func(payload []byte)
+
+	target   *refnode
+	role     Role
+	seed     [32]byte
+	restarts int
+}
+
+// Restart implements Restarter: what is not stored is gone.
+func (n *refnodeNode) Restart(context.Context) error {
+	at := n.Address().HostPort
+	_ = n.Close()
+	n.hub.Close()
+	if err := n.disk.shut(); err != nil {
+		return err
+	}
+	n.restarts++
+	return n.target.start(n, n.role, n.seed, at)
 }
 
 func (n *refnodeNode) Version() string         { return "superscalar/" + Version }

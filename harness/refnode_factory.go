@@ -294,9 +294,12 @@ func (n *refnodeNode) Chain() (Regtest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.hub.Look(context.Background(), backend); err != nil {
+		return nil, err
+	}
 	n.factories.mu.Lock()
 	defer n.factories.mu.Unlock()
-	return watchedChain{Regtest: backend, lsp: n.factories.lsp, wayout: n.factories.wayout}, nil
+	return watchedChain{Regtest: backend, hub: n.hub, lsp: n.factories.lsp, wayout: n.factories.wayout}, nil
 }
 
 // Found implements Founder.

@@ -81,6 +81,12 @@ type Stocker interface {
 	Sell(ctx context.Context, factory [32]byte, buyer uint16, amountSat uint64, update bool) error
 }
 
+// Restarter is a node that can be stopped and started again, at the same address
+// with what it has stored (tier driver).
+type Restarter interface {
+	Restart(ctx context.Context) error
+}
+
 // Clocked is a node whose clock the suite sets, so that rules about seconds
 // are tested without waiting.
 type Clocked interface {

@@ -91,6 +91,16 @@ which says first what that costs: transactions, vbytes with the children that pa
 fees, blocks, and sat at the fee rates (sat per 1,000 vB) tried first and at most.
 It goes on after a restart, and needs coins in the wallet.
 
+Payments go over channels in factories and, of an LSP, channels with nodes outside
+(open). pay is answered when the payment is over; hint names a channel to the
+payee from a peer of this node when the invoice names none; close is by agreement,
+or by force with "force":true:
+
+  {"id":8,"cmd":"open","peer":"NODEID","amount_sat":1000000,"push_msat":0}
+  {"id":9,"cmd":"invoice","amount_msat":50000000,"description":"..."}
+  {"id":10,"cmd":"pay","bolt11":"...","amount_msat":1,"max_fee_msat":1000}
+  {"id":11,"cmd":"close","channel_id":"..."}
+
 capacity_sat is each client's channel, stock_sat what each client's group can
 buy, per client. shape may be left out: the recommended one; factory, when there
 is one with the client. status then also has height, wallet, address (where to
@@ -100,6 +110,18 @@ damaged: its records cannot be read, nothing is signed in it), detail in words, 
 client cover_sat, what it is paid at least without doing anything; exit says what
 the way out does: its cost, what is published (height 0: in the mempool), what
 waits and why, and the height from which on there is more to do.
+
+Such a node has channels. One opens on each output that a creation or a sale
+makes, while the ceremony goes on, and is ready when the factory is confirmed;
+status lists them. An LSP opens others, outside factories, by open. Payments go
+over any of them, from client to client through the LSP:
+
+  {"id":8,"cmd":"invoice","amount_msat":5000000}
+  {"id":9,"cmd":"pay","bolt11":"lnbcrt..."}
+
+An update moves channels, which the node cannot do yet: it refuses to buy where
+leaves are dw. A client without coins takes payments of a tenth of its cover at a
+time. A channel that fails starts the way out of its factory.
 
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
 their form is that of 'superscalar driver schema'.`,
@@ -204,16 +226,28 @@ func runNode(e env, s nodeSettings) (err error) {
 		cfg.Channels = side.Hub()
 		cfg.Outside = s.role == node.LSP
 	}
+	var loopback *loopbackChannels
+	if s.loopback && side == nil {
+		if loopback, err = openLoopback(id, s.role, log.logger); err != nil {
+			id.discard()
+			log.discard()
+			return exit(ExitUsage, "%w", err)
+		}
+		loopback.join(&cfg)
+	}
 	n, err := node.Start(cfg)
 	if err != nil {
 		_ = side.close()
+		loopback.close()
 		id.discard()
 		log.discard()
 		return exit(ExitUsage, "%w; choose another address with --listen", err)
 	}
 	side.attach(n)
+	loopback.attach(n)
 	defer func() {
 		_ = n.Close()
+		loopback.close()
 		_ = side.close()
 		_ = id.Close()
 		log.close()

@@ -149,6 +149,7 @@ func (f *factorySide) close() error {
 func (f *factorySide) attach(n *node.Node) {
 	if f != nil {
 		f.Attach(func(peer ceremony.Peer) { n.Wake(transport.NodeID(peer)) })
+		f.AttachOpener(n.OpenInFactory)
 	}
 }
 

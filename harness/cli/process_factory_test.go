@@ -78,7 +78,30 @@ type nodeReply struct {
 		NodeID string `json:"node_id"`
 	}
 	CeremonyID string `json:"ceremony_id"`
+	Bolt11     string
+	Channels   []control.ChannelStatus
 	control.Standing
+}
+
+// ready wants n channels in factories that are ready, with msat of the node's own
+// in them.
+func ready(n int, msat uint64) func(nodeReply) bool {
+	return func(s nodeReply) bool {
+		got, local := 0, uint64(0)
+		for _, c := range s.Channels {
+			if c.State == control.ChannelReady && c.SendMsat+c.ReceiveMsat > 0 && c.FactoryID != "" {
+				got, local = got+1, local+c.LocalMsat
+			}
+		}
+		return got == n && local == msat
+	}
+}
+
+// pays pays an invoice of another node.
+func (r *runningNode) pays(to *runningNode, msat uint64) {
+	r.t.Helper()
+	invoice := to.must(`{"cmd":"invoice","amount_msat":%d}`, msat).Bolt11
+	r.must(`{"cmd":"pay","bolt11":"%s"}`, invoice)
 }
 
 // does gives a command, its id left out, and returns the reply.
@@ -176,6 +199,10 @@ func TestNodeFactoryProcesses(t *testing.T) {
 		p.until("usable", active(1))
 	}
 
+	alice.until("ready for payments", ready(1, 0))
+	lsp.pays(alice, 8_000_000)
+	alice.until("paid", ready(1, 8_000_000))
+
 	t.Run("kill -9 between ceremonies", func(t *testing.T) {
 		alice.kill()
 		lsp.kill()
@@ -194,6 +221,9 @@ func TestNodeFactoryProcesses(t *testing.T) {
 		}
 		alice.until("richer", more(120_000))
 		lsp.until("told so", more(220_000))
+		alice.until("ready with both channels", ready(2, 8_000_000))
+		alice.pays(bob, 3_000_000)
+		bob.until("paid", ready(1, 3_000_000))
 	})
 
 	t.Run("kill -9 of a client in a creation", func(t *testing.T) {

@@ -43,6 +43,9 @@ type Options struct {
 	Heard func(client int, m wire.Ceremony)
 	// Deadline of ceremonies; a minute when 0.
 	Deadline time.Duration
+	// Channels gives everybody channels: those of the factories carry payments
+	// after Look. Updates are refused then (SPEC.md 8.4).
+	Channels bool
 }
 
 // BumpCoin is the value of a coin that pays for one transaction of a way out,
@@ -127,7 +130,7 @@ func (l *Lab) connect(ctx context.Context) error {
 
 // start runs one party; index -1 is the LSP.
 func (l *Lab) start(o Options, name string, index int) (*Party, error) {
-	p := PartyOptions{Name: name, Role: node.Client, Dir: filepath.Join(l.dir, name), Seed: o.Seed, Chain: l.Chain, Deadline: o.Deadline, Report: o.Report}
+	p := PartyOptions{Name: name, Role: node.Client, Dir: filepath.Join(l.dir, name), Seed: o.Seed, Chain: l.Chain, Deadline: o.Deadline, Report: o.Report, Channels: o.Channels}
 	if index < 0 {
 		p.Role = node.LSP
 	} else if o.Heard != nil {

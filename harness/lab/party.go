@@ -17,6 +17,8 @@ import (
 	"superscalar/refnode/client"
 	"superscalar/refnode/datadir"
 	"superscalar/refnode/factory"
+	"superscalar/refnode/hub"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/lsp"
 	"superscalar/refnode/node"
 	"superscalar/refnode/plugin"
@@ -25,6 +27,7 @@ import (
 	"superscalar/refnode/transport"
 	"superscalar/refnode/wallet"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // PartyOptions shape a party. Everything but Deadline, Report and Heard is
@@ -38,6 +41,7 @@ type PartyOptions struct {
 	Deadline time.Duration
 	Report   func(ceremony.Event)  // hears of an LSP's ceremonies
 	Heard    func(m wire.Ceremony) // hears what a client was sent, after it was handled
+	Channels bool                  // it has channels
 }
 
 // Party is a node with everything it keeps.
@@ -48,8 +52,13 @@ type Party struct {
 	Wallet *wallet.Wallet
 	LSP    *lsp.LSP       // of the LSP
 	Client *client.Client // of a client
+	Hub    *hub.Hub       // nil without channels
 
-	dir *datadir.Dir
+	dir      *datadir.Dir
+	channels *role.Channels
+	leaves   *leaves.Keeper
+	done     chan struct{}
+	keeping  sync.WaitGroup
 }
 
 // ID is the party's node id.
@@ -73,18 +82,27 @@ func StartParty(o PartyOptions) (p *Party, err error) {
 	if p.Wallet, err = wallet.New(wallet.Options{Keys: func(i uint32) (*btcec.PrivateKey, error) { return p.dir.DeriveKey("wallet", i) }}); err != nil {
 		return p, err
 	}
+	if o.Channels {
+		p.channels = role.NewChannels(leaves.Protocol, rule.Set{})
+	}
 	ceremonies, err := p.role(o, seed)
 	if err != nil {
 		return p, err
 	}
-	p.Node, err = node.Start(node.Config{
+	if err = p.openChannels(o, seed); err != nil {
+		return p, err
+	}
+	cfg := node.Config{
 		Role: o.Role, Key: p.dir.NodeKey(), Listen: "127.0.0.1:0", Rand: seeded(seed, "node"), Ceremonies: ceremonies,
 		Derive: func(label string) (*btcec.PrivateKey, error) {
 			sum := sha256.Sum256([]byte(label))
 			return p.dir.DeriveKey(fmt.Sprintf("node/%x", sum[:20]), 0)
 		},
-	})
-	if err != nil {
+	}
+	if p.Hub != nil {
+		cfg.Channels = p.Hub
+	}
+	if p.Node, err = node.Start(cfg); err != nil {
 		return p, err
 	}
 	wake := func(peer ceremony.Peer) { p.Node.Wake(transport.NodeID(peer)) }
@@ -92,6 +110,10 @@ func StartParty(o PartyOptions) (p *Party, err error) {
 		p.LSP.Attach(wake)
 	} else {
 		p.Client.Attach(wake)
+	}
+	if p.Hub != nil {
+		p.Hub.Attach(wake)
+		p.leaves.Attach(p.Node.OpenInFactory)
 	}
 	return p, nil
 }
@@ -103,12 +125,13 @@ func (p *Party) role(o PartyOptions, seed uint64) (plugin.Ceremonies, error) {
 		p.LSP, err = lsp.New(lsp.Config{
 			Bounds: factory.Other, Rand: seeded(seed, "lsp"), Derive: p.dir.DeriveKey, Store: p.Store, Chain: o.Chain,
 			Wallet:   &role.Purse{Wallet: p.Wallet, Chain: role.Chain{Backend: o.Chain}, Rate: wallet.SatPerVByte(5)},
-			Deadline: o.Deadline, Report: o.Report,
+			Deadline: o.Deadline, Report: o.Report, Channels: p.channels,
 		})
 		return p.LSP, err
 	}
 	cfg := client.Config{
 		Bounds: factory.Other, Rand: seeded(seed, "client"), Derive: p.dir.DeriveKey, Store: p.Store, Chain: o.Chain, Deadline: o.Deadline,
+		Channels: p.channels,
 	}
 	if o.Heard != nil {
 		cfg.Report = func(_ ceremony.Peer, m wire.Ceremony) { o.Heard(m) }
@@ -122,6 +145,11 @@ func (p *Party) Close() error {
 	var errs []error
 	if p.Node != nil {
 		errs = append(errs, p.Node.Close())
+	}
+	if p.Hub != nil {
+		close(p.done)
+		p.keeping.Wait()
+		p.Hub.Close()
 	}
 	if p.LSP != nil {
 		p.LSP.Close()

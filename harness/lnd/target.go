@@ -37,12 +37,7 @@ func (t *Target) Roles() []harness.Role { return []harness.Role{node.LSP} }
 // Prepare builds lnd and btcd into the user's cache directory, where the next
 // run finds them, and starts both.
 func (t *Target) Prepare(ctx context.Context) error {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return fmt.Errorf("no cache directory to build lnd in: %w", err)
-	}
-	dir := filepath.Join(cache, "superscalar", "lnd")
-	bin, err := Build(ctx, dir, t.log)
+	bin, err := BuildCached(ctx, t.log)
 	if err != nil {
 		return err
 	}
@@ -52,6 +47,16 @@ func (t *Target) Prepare(ctx context.Context) error {
 	}
 	t.addr, err = transport.ParseAddress(t.node.NodeID + "@" + t.node.Address)
 	return err
+}
+
+// BuildCached is Build into the user's cache directory, where the next run finds
+// the programs.
+func BuildCached(ctx context.Context, log io.Writer) (Binaries, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return Binaries{}, fmt.Errorf("no cache directory to build lnd in: %w", err)
+	}
+	return Build(ctx, filepath.Join(cache, "superscalar", "lnd"), log)
 }
 
 // Acquire implements harness.Target: one lnd serves all cases.

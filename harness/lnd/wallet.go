@@ -89,3 +89,9 @@ func (f *Faucet) Pay(ctx context.Context, address string, sat int64) error {
 	}
 	return f.chain.Submit(ctx, chain.Package{tx})
 }
+
+// On is the same faucet over another connection.
+func (f *Faucet) On(c *btcdrpc.Client) *Faucet {
+	f.chain = c
+	return f
+}

@@ -10,6 +10,7 @@ package mutant
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"superscalar/harness"
@@ -34,11 +35,14 @@ type Mutant struct {
 	// Total is why no case at all can pass against the mutant, so that the
 	// five controls are not asked for. Empty for most.
 	Total string
+	// Bare says that the mutant is a node whose flow ends with accept_channel:
+	// what it took could not become a channel, and its node would notice.
+	Bare bool
 }
 
 // Target returns the mutant as a target.
 func (m Mutant) Target() harness.Target {
-	return harness.NewRefnode(harness.RefnodeOptions{Rules: m.Rules, Tamper: m.Tamper})
+	return harness.NewRefnode(harness.RefnodeOptions{Rules: m.Rules, Tamper: m.Tamper, NoChannels: m.Bare})
 }
 
 // Catalogue returns every mutant, sorted by requirement.
@@ -55,6 +59,10 @@ func Catalogue() []Mutant {
 	all = append(all, ceremonies()...)
 	all = append(all, exits()...)
 	all = append(all, changes()...)
+	all = append(all, channels()...)
+	for i := range all {
+		all[i].Bare = slices.Contains([]string{"PCF-072/no-channel-type", "PCF-072/push-msat", "PCF-098"}, all[i].ID)
+	}
 	return sorted(all)
 }
 

@@ -47,6 +47,10 @@ func (c *Client) beginChange(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony
 		return nil, err
 	}
 	a.change = ch
+	if ch.update != nil && c.cfg.Channels != nil {
+		return nil, &Failure{Reason: wire.ReasonRefused, Err: ErrMovesChannels}
+	}
+	c.expectChannel(a)
 	return c.offerChange(a)
 }
 
@@ -92,14 +96,8 @@ func (c *Client) changeSignatures(a *clientAttempt, m *wire.Signatures) ([]wire.
 	if err := c.storePhase(ch, a.phase, m); err != nil {
 		return nil, err
 	}
-	out := []wire.Ceremony{&wire.Stored{Attempt: wire.Attempt{Ceremony: a.id}, Phase: a.phase}}
-	if a.phase == ch.last() {
-		c.end()
-		return out, nil
-	}
-	a.phase++
-	more, err := c.offerChange(a)
-	return append(out, more...), err
+	a.state = stored
+	return c.sayStored(a)
 }
 
 // storePhase stores a phase, then takes it in. One that was stored in an attempt
@@ -137,8 +135,10 @@ func (c *Client) begin(ch *clientChange) error {
 func (ch *clientChange) abandon() {
 	record := ch.held.Changes[ch.index]
 	if !record.Begun && len(record.Phases) == 0 {
+		ch.held.cfg.forgetChannels(record.Message.ID())
 		ch.held.Changes = ch.held.Changes[:ch.index]
 		return
 	}
+	ch.held.cfg.keepChannels(record.Message.ID())
 	_ = ch.failIfBegun()
 }

@@ -103,6 +103,7 @@ type clientAttempt struct {
 	proposal   *wire.Proposal
 	tree       *factory.Tree
 	change     *clientChange // nil while a factory is created
+	held       bool          // ceremony_stored waits for a channel (CHAN-002)
 }
 
 // Receive handles a message of the LSP and returns what to answer.
@@ -167,7 +168,7 @@ func (c *Client) handle(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony, err
 			return c.signatures(a, m)
 		}
 	case *wire.Funded:
-		if a.state == stored && a.change == nil {
+		if a.state == stored && a.change == nil && !a.held {
 			c.end()
 			return nil, nil
 		}
@@ -192,8 +193,13 @@ func (c *Client) refuse(id wire.CeremonyID, err error) []wire.Ceremony {
 func (c *Client) end() {
 	if c.attempt != nil {
 		c.attempt.signer.forget()
-		if c.attempt.change != nil {
-			c.attempt.change.abandon()
+		switch a := c.attempt; {
+		case a.change != nil:
+			a.change.abandon()
+		case a.state == stored:
+			c.cfg.keepChannels(a.id)
+		default:
+			c.cfg.forgetChannels(a.id)
 		}
 		c.attempt = nil
 	}

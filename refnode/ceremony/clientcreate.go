@@ -86,6 +86,7 @@ func (c *Client) proposal(a *clientAttempt, m *wire.Proposal) ([]wire.Ceremony, 
 		return nil, err
 	}
 	a.proposal, a.tree = m, tree
+	c.expectChannel(a)
 	return c.offerNonces(a, tree.Slots(factory.ClientIndex(m.ClientIndex)))
 }
 
@@ -176,7 +177,28 @@ func (c *Client) signatures(a *clientAttempt, m *wire.Signatures) ([]wire.Ceremo
 	}
 	c.held[a.id] = held
 	a.state = stored
-	return []wire.Ceremony{&wire.Stored{Attempt: wire.Attempt{Ceremony: a.id}, Phase: a.phase}}, nil
+	return c.sayStored(a)
+}
+
+// sayStored says that a phase is stored, once there is a commitment on the
+// channel output that it makes (CHAN-002), and goes on to the next phase of a
+// change.
+func (c *Client) sayStored(a *clientAttempt) ([]wire.Ceremony, error) {
+	if c.waitsForChannel(a) {
+		a.held = true
+		return nil, nil
+	}
+	out := []wire.Ceremony{&wire.Stored{Attempt: wire.Attempt{Ceremony: a.id}, Phase: a.phase}}
+	switch {
+	case a.change == nil:
+		return out, nil
+	case a.phase == a.change.last():
+		c.end()
+		return out, nil
+	}
+	a.phase++
+	more, err := c.offerChange(a)
+	return append(out, more...), err
 }
 
 // ownDistributions are the distributions of a client's channel outputs that a

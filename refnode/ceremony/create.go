@@ -34,6 +34,7 @@ func (l *LSP) propose(now time.Time, c *creation) ([]Out, error) {
 	}
 	c.round = newRound(0, c.tree.AllSlots(), clients)
 	c.state, c.deadline = lspProposed, now.Add(l.cfg.deadline())
+	l.expect(c)
 	l.report(Event{Ceremony: c.id, Kind: EventProposed, Clients: len(c.members)})
 	return out, nil
 }
@@ -218,8 +219,14 @@ func (l *LSP) channelDistributions(c *creation) []*factory.Tx {
 // creationStored counts; the last client makes the LSP fund (CER-023).
 func (l *LSP) creationStored(c *creation, i int) ([]Out, error) {
 	c.members[i].stored = true
-	for _, m := range c.members {
-		if !m.stored {
+	return l.tryFund(c)
+}
+
+// tryFund funds once every client has stored its path and signed its LSP's first
+// commitment (CER-023, CHAN-001).
+func (l *LSP) tryFund(c *creation) ([]Out, error) {
+	for i, m := range c.members {
+		if !m.stored || !l.hasChannel(c, i) {
 			return nil, nil
 		}
 	}
@@ -258,6 +265,7 @@ func (l *LSP) fund(c *creation) ([]Out, error) {
 	}
 	l.factories[c.id] = c.record
 	delete(l.creations, c.id)
+	l.cfg.keepChannels(c.id)
 	if err := l.cfg.Funder.Broadcast(tx); err != nil {
 		// The transaction is stored: it is broadcast again after a restart.
 		l.report(Event{Ceremony: c.id, Kind: EventFailed, Text: fmt.Sprintf("broadcast: %v", err)})
@@ -376,6 +384,7 @@ func (l *LSP) stop(c *creation, f *Failure) []Out {
 func (l *LSP) forget(c *creation) {
 	c.round.forget()
 	delete(l.creations, c.id)
+	l.cfg.forgetChannels(c.id)
 	l.cfg.Funder.Release(c.id)
 }
 

@@ -80,6 +80,8 @@ type Config struct {
 	// Funded fails unless the funding transaction of a factory is confirmed as
 	// promised (CER-044). Nil: nobody asks.
 	Funded func(id wire.CeremonyID, tree *factory.Tree) error
+	// Channels open channels on the outputs that are made. Nil: there are none.
+	Channels Channels
 }
 
 func (c Config) on(id rule.ID) bool { return c.Rules.On(id) }

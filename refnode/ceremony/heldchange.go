@@ -68,6 +68,7 @@ func (h *Held) makeRoom(m wire.Ceremony) error {
 	case complete:
 		return nil
 	case !last.Begun:
+		h.cfg.forgetChannels(last.Message.ID())
 		h.Changes = h.Changes[:n-1]
 		return nil
 	case last.run != nil && last.run.sale != nil && h.cfg.on(rule.POI009):

@@ -300,6 +300,8 @@ func (l *LSP) late(now time.Time, c *creation) []Out {
 	for i := range c.members {
 		if c.waitsFor(i) {
 			silent[i] = fail(wire.ReasonDeadline, rule.CER017, "no answer before the deadline")
+		} else if c.state == storing && !l.hasChannel(c, i) {
+			silent[i] = fail(wire.ReasonDeadline, rule.CHAN001, "no signature on our first commitment of the channel")
 		}
 	}
 	return l.drop(now, c, silent)

@@ -54,7 +54,10 @@ type lspChange struct {
 	saved    bool
 	// early are nonces of the next phase of members that stored this one
 	// before others did.
-	early  map[int]*wire.Nonces
+	early map[int]*wire.Nonces
+	// signed says that every member has given its partial signatures of the
+	// phase.
+	signed bool
 	record storedChange
 	// poisoned are the clients whose leaves everybody is known to have poisoned
 	// since, by themselves.
@@ -74,6 +77,9 @@ func (ch *lspChange) index(peer Peer) int {
 // Update starts a ceremony that moves stock into a client's channel by
 // replacing the lowest state that covers the client (DELAY-010).
 func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) {
+	if l.cfg.Channels != nil {
+		return wire.CeremonyID{}, nil, ErrMovesChannels
+	}
 	ch, err := l.newChange(now, p)
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
@@ -242,6 +248,10 @@ func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out,
 		}
 		out = append(out, Out{m.peer, msg})
 	}
+	if err := l.expectSold(ch); err != nil {
+		delete(l.changes, ch.id)
+		return ch.id, nil, err
+	}
 	return ch.id, out, l.startPhase(now, ch)
 }
 
@@ -256,7 +266,7 @@ func (l *LSP) startPhase(now time.Time, ch *lspChange) error {
 		clients[i] = ch.members[i].client
 		ch.members[i].stored = false
 	}
-	ch.round, ch.pending, ch.early = newRound(ch.phase, slots, clients), nil, map[int]*wire.Nonces{}
+	ch.round, ch.pending, ch.early, ch.signed = newRound(ch.phase, slots, clients), nil, map[int]*wire.Nonces{}, false
 	ch.state, ch.deadline = changeNonces, now.Add(l.cfg.deadline())
 	return nil
 }
@@ -299,11 +309,16 @@ func (l *LSP) changeMessage(now time.Time, ch *lspChange, i int, m wire.Ceremony
 	if err == nil {
 		return out
 	}
+	return append(out, l.endChange(ch, i, err)...)
+}
+
+// endChange ends a change for an error of a member's message, or of nobody's.
+func (l *LSP) endChange(ch *lspChange, i int, err error) []Out {
 	var named *guilty
 	if errors.As(err, &named) {
 		for k := range ch.members {
 			if f := named.clients[k]; f != nil {
-				return append(out, l.failChange(ch, k, f)...)
+				return l.failChange(ch, k, f)
 			}
 		}
 	}
@@ -311,7 +326,7 @@ func (l *LSP) changeMessage(now time.Time, ch *lspChange, i int, m wire.Ceremony
 	if errors.As(err, &own) {
 		i = nobody
 	}
-	return append(out, l.failChange(ch, i, asFailure(err))...)
+	return l.failChange(ch, i, asFailure(err))
 }
 
 // nobody is to blame when the LSP cannot go on itself.

@@ -68,8 +68,9 @@ func (l *LSP) changePartials(now time.Time, ch *lspChange, i int, m *wire.Partia
 	if !done {
 		return nil, nil
 	}
-	if err := ch.checkChain(l.cfg.Config, ch.phase); err != nil {
-		return nil, own(err)
+	ch.signed = true
+	if !l.soldHasChannel(ch) {
+		return nil, nil
 	}
 	out, err := l.completePhase(now, ch)
 	return out, own(err)
@@ -77,6 +78,9 @@ func (l *LSP) changePartials(now time.Time, ch *lspChange, i int, m *wire.Partia
 
 // completePhase makes the signatures of a phase.
 func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
+	if err := ch.checkChain(l.cfg.Config, ch.phase); err != nil {
+		return nil, err
+	}
 	_, channels, err := ch.txs(ch.phase)
 	if err != nil {
 		return nil, err
@@ -186,6 +190,11 @@ func (l *LSP) takeIn(ch *lspChange) error {
 func (l *LSP) finish(ch *lspChange) error {
 	delete(l.changes, ch.id)
 	ch.round.forget()
+	if ch.record.Stored > ch.last() || ch.usedUp() {
+		l.cfg.keepChannels(ch.id)
+	} else {
+		l.cfg.forgetChannels(ch.id)
+	}
 	return ch.factory.settle(ch)
 }
 
@@ -214,7 +223,8 @@ func (l *LSP) lateChange(ch *lspChange) []Out {
 		late := ch.state == changeStoring && !ch.members[i].stored ||
 			ch.state == changeJoining && ch.members[i].client == ch.record.Buyer ||
 			ch.state == changeNonces && ch.round.waitsFor(i) ||
-			ch.state == changePartials && ch.round.waitsFor(i) && (ch.pending == nil || ch.members[i].client == ch.record.Buyer)
+			ch.state == changePartials && ch.round.waitsFor(i) && (ch.pending == nil || ch.members[i].client == ch.record.Buyer) ||
+			ch.state == changePartials && ch.signed && ch.members[i].client == ch.record.Buyer // its channel is not open (CHAN-001)
 		if late {
 			return l.failChange(ch, i, fail(wire.ReasonDeadline, rule.CER017, "no answer before the deadline"))
 		}

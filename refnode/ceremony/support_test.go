@@ -154,6 +154,8 @@ type world struct {
 	// lives of the clients, then of the LSP; nil when nobody dies.
 	lives []*mortal
 	died  string
+	// channels of the parties that have any, by name.
+	channels map[string]*channels
 }
 
 type packet struct {
@@ -169,10 +171,19 @@ func peerID(i int) wire.Point { return wire.Point{2, byte(i >> 8), byte(i)} }
 func newWorld(t *testing.T, n int) *world { return newWorldWith(t, n, rule.Set{}, rule.Set{}) }
 
 func newWorldWith(t *testing.T, n int, lspRules, clientRules rule.Set) *world {
-	w := &world{
+	w := emptyWorld(t)
+	w.populate(n, lspRules, clientRules)
+	return w
+}
+
+func emptyWorld(t *testing.T) *world {
+	return &world{
 		t: t, now: time.Unix(1_700_000_000, 0), height: 1000, seen: map[btcwire.OutPoint]bool{},
 		store: newMemory(), purse: &purse{reserved: map[wire.CeremonyID]bool{}},
 	}
+}
+
+func (w *world) populate(n int, lspRules, clientRules rule.Set) {
 	w.lsp = ceremony.NewLSP(ceremony.LSPConfig{
 		Config: w.config(lspRules, "lsp", 1, w.store), Funder: w.purse,
 		Report: func(e ceremony.Event) { w.events = append(w.events, e) },
@@ -181,7 +192,6 @@ func newWorldWith(t *testing.T, n int, lspRules, clientRules rule.Set) *world {
 		w.stores = append(w.stores, newMemory())
 		w.clients = append(w.clients, ceremony.NewClient(ceremony.ClientConfig{Config: w.clientConfig(i, clientRules)}, lspID, nil))
 	}
-	return w
 }
 
 func (w *world) clientConfig(i int, rules rule.Set) ceremony.Config {
@@ -189,11 +199,15 @@ func (w *world) clientConfig(i int, rules rule.Set) ceremony.Config {
 }
 
 func (w *world) config(rules rule.Set, name string, seed uint64, store *memory) ceremony.Config {
-	return ceremony.Config{
+	cfg := ceremony.Config{
 		Rules: rules, Chain: factory.Other, Rand: seeded(seed), Keys: keys{name}, Store: store,
 		Seen: func(o btcwire.OutPoint) (bool, error) { return w.seen[o], nil },
 		Tip:  func() (factory.Height, error) { return w.height, nil },
 	}
+	if c := w.channels[name]; c != nil {
+		cfg.Channels = c
+	}
+	return cfg
 }
 
 // order is a factory for all clients of the world.

@@ -8,8 +8,8 @@ import (
 	"superscalar/wire/rule"
 )
 
-// Terms of the channels this node opens and accepts, until step 3 makes them
-// configurable within the bounds of SPEC.md.
+// Terms of the channels this node opens and accepts. The delays of those in a
+// SuperScalar factory are the factory's (CHAN-005, CHAN-006).
 const (
 	dustLimitSat    = MinDustLimitSat
 	htlcMinimumMsat = 1000

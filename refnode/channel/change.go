@@ -50,7 +50,7 @@ func (m *Machine) StartChange(contributionSat int64, payload []byte) error {
 	case reason == "" && !m.cfg.Features.Offers(wire.FeatureQuiesce):
 		reason = "option_quiesce is not negotiated"
 	}
-	if reason != "" {
+	if reason != "" && m.on(rule.PCF111) {
 		return &Refused{reason}
 	}
 	m.change = m.newChange(waitQuiescence)

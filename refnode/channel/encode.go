@@ -5,6 +5,7 @@ import (
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // stateVersion is the version of the encoding of a State. A reader refuses any
@@ -239,7 +240,7 @@ func (s *State) check() error {
 		return fmt.Errorf("%w: no funding output", ErrCorrupt)
 	case !s.Fundings[0].active():
 		return fmt.Errorf("%w: the current output is not continued", ErrCorrupt)
-	case s.SignedNumber != next && s.SignedNumber != next+1:
+	case !s.Forgotten && s.SignedNumber != next && s.SignedNumber != next+1:
 		return fmt.Errorf("%w: signed %d, revoked up to %d", ErrCorrupt, s.SignedNumber, next)
 	}
 	return nil
@@ -269,4 +270,15 @@ func (r *Revoked) code(c *coder) {
 		c.fixed(on.Txid[:])
 		codeCommitment(c, &on.State)
 	})
+}
+
+// Encode returns what is to be stored of the channel: its State (PCF-071).
+func (m *Machine) Encode() []byte {
+	if m.on(rule.PCF071) {
+		return m.State.Encode()
+	}
+	s, open := m.State, *m.Open
+	open.ChannelInFactory = nil
+	s.Open = &open
+	return s.Encode()
 }

@@ -161,7 +161,7 @@ func (m *Machine) Disconnected() {
 	m.quiet = quiescence{}
 	m.forgetChange("the connection ended")
 	m.takeBack()
-	if m.Side == commitment.Opener && (!m.GotSigned || !m.SentReady && m.inFactory() && !m.on(rule.PCF095)) {
+	if m.Side == commitment.Opener && (!m.GotSigned || m.inFactory() && !m.on(rule.PCF095)) {
 		m.Forgotten = true // nothing was broadcast: BOLT 2 forgets, PCF-095 begins at funding_signed
 	}
 }

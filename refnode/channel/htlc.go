@@ -222,7 +222,7 @@ func (m *Machine) remove(h *HTLC, x *removal) error {
 
 // deliver sends the removals that wait, in the order they were decided.
 func (m *Machine) deliver() {
-	if !m.operational() || m.quieting() {
+	if !m.operational() || m.quieting() && m.on(rule.PCF142) {
 		return
 	}
 	var waiting []*HTLC

@@ -164,8 +164,8 @@ func (m *Machine) judge(h *HTLC) Refuse {
 			towards += x.Amount
 		}
 	}
-	switch limit := m.cfg.Limits.MaxExposure; {
-	case m.Scripts[m.Side] != nil || m.WantShutdown != nil:
+	switch limit := m.maxExposure(); {
+	case m.Scripts[m.Side] != nil || m.WantShutdown != nil || m.use.Suspended && m.on(rule.CER026):
 		return RefuseShutdown
 	case m.exposureFault(h):
 		return RefuseDust

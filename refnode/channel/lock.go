@@ -72,6 +72,9 @@ func (m *Machine) continued(f *Funding) {
 		return
 	}
 	m.act(ChangeContinued{f.Txid})
+	if !m.on(rule.PCF148) {
+		f.Did |= wantLocked
+	}
 	if m.on(rule.PCF123) {
 		m.leaveQuiescence()
 	}
@@ -159,6 +162,9 @@ func (m *Machine) lock(f *Funding) {
 		m.Balance[side] += MilliSat(1000 * delta)
 	}
 	current.Delta = [2]int64{}
+	if !m.on(rule.PCF126) {
+		m.ID = ChannelIDOf(current.Txid, current.Index)
+	}
 	m.Fundings = []Funding{current}
 	m.save()
 	m.act(ChangeLocked{current.Txid})

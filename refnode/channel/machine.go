@@ -50,6 +50,7 @@ type Machine struct {
 	out    []Action
 	dirty  bool // State changed since the last Persist
 	up     bool // what Up and Down said last
+	use    Use
 
 	// What a connection ends:
 	established bool // channel_reestablish exchanged, or the channel is new
@@ -229,7 +230,7 @@ func (m *Machine) over() bool { return m.Failure != "" || m.Forgotten }
 
 // canAdd reports whether HTLCs may be offered now.
 func (m *Machine) canAdd() bool {
-	return m.operational() && !m.shuttingDown() && !m.quieting()
+	return m.operational() && !m.shuttingDown() && !m.quieting() && m.inUse()
 }
 
 // Receive handles a message that names the channel.

@@ -40,6 +40,9 @@ func (m *Machine) Outpoint(txid wire.Txid, index uint16) error {
 	if m.Side != commitment.Opener || len(m.Fundings) > 0 || m.over() || !m.established {
 		return ErrNotNow
 	}
+	if !m.on(rule.PCF080) {
+		index++
+	}
 	m.firstFunding(txid, index)
 	theirs, ok := m.firstCommitment(m.peer())
 	if !ok {

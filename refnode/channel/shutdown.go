@@ -51,6 +51,10 @@ func (m *Machine) sayShutdown() {
 			script = m.cfg.Script
 		}
 	}
+	if len(script) == 0 {
+		m.fail("", "there is no script to close to")
+		return
+	}
 	m.Scripts[m.Side], m.WantShutdown = script, nil
 	m.save()
 	m.send(shutdownMessage(m.ID, script))
@@ -106,5 +110,5 @@ func (m *Machine) drained() bool {
 // leave without the factory: SPEC.md leaves by other ways until the funding
 // transaction is confirmed.
 func (m *Machine) closes() bool {
-	return m.drained() && (!m.inFactory() || m.Confirmed == m.Fundings[0].Txid || !m.on(rule.PCF085))
+	return m.drained() && (!m.inFactory() || m.Confirmed == m.Fundings[0].Txid || !m.on(rule.CHAN020))
 }

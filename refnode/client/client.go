@@ -41,6 +41,9 @@ type Config struct {
 	// LSPs are those whose invitations to a new factory the client takes; none
 	// is anybody's.
 	LSPs []ceremony.Peer
+	// Channels are what the client takes on the outputs that are made; nil: there
+	// are none.
+	Channels *role.Channels
 	// Accept says whether the wallet takes part; nil accepts everything.
 	Accept func(*wire.Invite) error
 	// Report hears when a message of a ceremony has been handled; nil is
@@ -89,6 +92,9 @@ func New(cfg Config) (*Client, error) {
 		if cfg.Failed != nil {
 			cfg.Failed(ceremony.Peer{}, a.ID, fmt.Errorf("set aside: %w", a.Err))
 		}
+	}
+	if err := c.restoreChannels(byLSP); err != nil {
+		return nil, err
 	}
 	for lsp, held := range byLSP {
 		c.machines[lsp] = ceremony.NewClient(c.config(lsp), lsp, held)
@@ -169,7 +175,7 @@ func (c *Client) accept(lsp ceremony.Peer, m *wire.Invite) error {
 
 func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
 	backend := role.Chain{Backend: c.cfg.Chain, Timeout: c.cfg.ChainTimeout}
-	return ceremony.ClientConfig{
+	cfg := ceremony.ClientConfig{
 		Config: ceremony.Config{
 			Rules: c.cfg.Rules, Chain: c.cfg.Bounds, Rand: c.cfg.Rand, Keys: role.Keys{Derive: c.cfg.Derive, LSP: lsp},
 			Store: disk{role.Disk{Store: c.cfg.Store}, lsp}, Deadline: c.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
@@ -182,6 +188,10 @@ func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
 			}
 		},
 	}
+	if c.cfg.Channels != nil {
+		cfg.Channels = c.cfg.Channels
+	}
+	return cfg
 }
 
 // Attach says how the base node is told that messages wait.

@@ -125,6 +125,9 @@ func (c *Client) checkUnfunded(f Standing) error {
 		return err
 	}
 	c.machine(f.LSP).Forget(f.ID)
+	if c.cfg.Channels != nil {
+		c.cfg.Channels.ForgetFactory(f.ID)
+	}
 	delete(c.leaving, f.ID)
 	return nil
 }

@@ -25,7 +25,7 @@
 //	invoice  amount_msat, 0 for any;        bolt11, payment_hash
 //	         optionally description
 //	pay      bolt11; optionally             preimage, amount_msat, fee_msat
-//	         amount_msat, max_fee_msat
+//	         amount_msat, max_fee_msat, hint
 //	open     peer, amount_sat, and          {}
 //	         optionally push_msat
 //	close    channel_id, optionally force   {}

@@ -36,6 +36,16 @@ type Pay struct {
 	Bolt11     string
 	AmountMsat uint64 // of an invoice that names none, else 0
 	MaxFeeMsat uint64
+	Hint       *Hint // a last hop besides those of the invoice, nil: none
+}
+
+// Hint is a channel that leads to the payee from a peer of this node.
+type Hint struct {
+	NodeID      string `json:"node_id"`
+	SCID        uint64 `json:"short_channel_id"`
+	FeeBaseMsat uint32 `json:"fee_base_msat"`
+	FeePPM      uint32 `json:"fee_ppm"`
+	CLTVDelta   uint16 `json:"cltv_expiry_delta"`
 }
 
 // Paid is a payment that succeeded.
@@ -126,6 +136,15 @@ func pay(ctx context.Context, q request, n Node) (Paid, error) {
 		}
 	} else {
 		order.MaxFeeMsat = defaultMaxFee(max(order.AmountMsat, 1_000_000))
+	}
+	if raw := q.fields["hint"]; raw != nil {
+		order.Hint = &Hint{}
+		if json.Unmarshal(raw, order.Hint) != nil {
+			return Paid{}, refuse(BadRequest, "hint is no object with node_id, short_channel_id, fee_base_msat, fee_ppm and cltv_expiry_delta")
+		}
+		if _, err := transport.ParseNodeID(order.Hint.NodeID); err != nil {
+			return Paid{}, refuse(BadRequest, "hint: node_id: %v", err)
+		}
 	}
 	return p.Pay(ctx, order)
 }

@@ -74,6 +74,9 @@ type Intent struct {
 	// Leave is true when the party wants out now. The LSP leaves without it
 	// from height T - exit_time on (DELAY-008).
 	Leave bool
+	// Paths are clients whose paths the LSP publishes before T - exit_time, since
+	// their channels have to reach the chain (CHAN-010, CHAN-021).
+	Paths []factory.ClientIndex
 	// Coins is true when it has confirmed coins to pay fees with. Without
 	// any, it publishes only what pays it, from which it can pay the fee.
 	Coins bool

@@ -67,6 +67,7 @@ type Driver struct {
 	cfg     Config
 	machine *Machine
 	leave   bool
+	paths   []factory.ClientIndex
 	efforts map[wire.OutPoint]*effort
 }
 
@@ -112,6 +113,9 @@ func NewDriver(c Config) (*Driver, error) {
 // Leave starts the party's way out.
 func (d *Driver) Leave() { d.leave = true }
 
+// LeaveFor starts the LSP's way out for clients.
+func (d *Driver) LeaveFor(clients []factory.ClientIndex) { d.paths = clients }
+
 // Hold gives the driver the factory as it stands now. A ceremony must not
 // change it while a step goes on: give it snapshots.
 func (d *Driver) Hold(h Holder) {
@@ -133,7 +137,7 @@ func (d *Driver) Step(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{Height: view.tip}
-	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Coins: d.hasCoins()})
+	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Paths: d.paths, Coins: d.hasCoins()})
 	if view.err != nil {
 		return Report{}, view.err
 	}
@@ -188,7 +192,7 @@ func (d *Driver) carryOut(view *snapshot, a Action) (sent Sent, tried bool, err 
 	if a.Interim {
 		fees.Max = max(fees.Start, fees.Max/2)
 	}
-	rate := fees.at(e.first, e.deadline, view.tip)
+	rate := fees.At(e.first, e.deadline, view.tip)
 	before, others := d.inMempool(view, a, e)
 	if view.err != nil || before != nil && rate < before.rate+wallet.IncrementalRelay {
 		return Sent{}, false, nil // paid well enough so far

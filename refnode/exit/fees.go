@@ -26,9 +26,9 @@ func (f Fees) Check() error {
 	return nil
 }
 
-// at rises from Start at height first to Max one block before the deadline: the
+// At rises from Start at height first to Max one block before the deadline: the
 // last block in which the transaction can make it.
-func (f Fees) at(first, deadline, tip factory.Height) wallet.FeeRate {
+func (f Fees) At(first, deadline, tip factory.Height) wallet.FeeRate {
 	last := max(deadline, 1) - 1
 	switch {
 	case tip >= last:

@@ -126,11 +126,19 @@ func (w *walk) decide(s *spot, at factory.Height) {
 		w.publish(s.distribution, w.tip+w.confirm(), rule.DIST009, "the factory has expired")
 	case s.kind == factory.State:
 		w.state(s, at)
+	case w.onPath(s) && !w.leaving:
+		w.publish(s.versions[0].node.Tx, w.tip+w.confirm(), rule.CHAN021, "a channel below it has to reach the chain")
 	case w.leaving && w.m.who.LSP:
 		w.publish(s.versions[0].node.Tx, w.tip+w.confirm(), rule.DELAY008, "the LSP leaves before the factory expires")
 	case w.leaving:
 		w.publish(s.versions[0].node.Tx, w.tip+w.confirm(), rule.DELAY004, "own way out")
 	}
+}
+
+// onPath reports whether the LSP was told to publish the path of a client below.
+func (w *walk) onPath(s *spot) bool {
+	r := w.k.tree.Factory().Layout().Range(s.id)
+	return w.m.who.LSP && slices.ContainsFunc(w.intent.Paths, r.Contains)
 }
 
 // state publishes the latest state of a kickoff that is confirmed, before an

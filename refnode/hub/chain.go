@@ -13,6 +13,7 @@ import (
 	"superscalar/refnode/payment"
 	"superscalar/refnode/store"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // The record of the last block that the channels were shown.
@@ -21,9 +22,10 @@ const (
 	keyBlock    = "block"
 )
 
-// Look shows the channels every block they have not seen. Call it whenever the
-// chain has changed; an error means that the backend or the store did not answer,
-// and the next call begins where this one did.
+// Look shows the channels every block they have not seen, and looks after those
+// that end on the chain. Call it whenever the chain or the mempool has changed; an
+// error means that the backend or the store did not answer, and the next call
+// begins where this one did.
 func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	var from chain.BlockID
 	if err := h.do(func(*step) { from = h.block }); err != nil {
@@ -33,10 +35,12 @@ func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	if err != nil {
 		return fmt.Errorf("blocks for the channels: %w", err)
 	}
-	if u.Tip == from {
-		return nil
+	if u.Tip != from {
+		if err := h.do(func(st *step) { st.blocks(u) }); err != nil {
+			return err
+		}
 	}
-	return h.do(func(st *step) { st.blocks(u) })
+	return h.enforce(ctx, backend)
 }
 
 // StartAt says from which block on a new hub looks: the wallet's birthday. It
@@ -84,19 +88,24 @@ func (st *step) keep(c *entry) {
 	}
 }
 
-// confirm looks for funding transactions in a block.
+// confirm looks for funding transactions in a block, and for what spends them.
 func (st *step) confirm(b *chain.Block) {
 	wanted := st.hub.fundings()
 	if len(wanted) == 0 {
 		return
 	}
+	outputs := st.hub.outpoints()
 	for i, tx := range b.Transactions {
+		st.spends(outputs, tx)
 		txid := wire.Txid(tx.TxHash())
 		for _, c := range wanted[txid] {
 			if c.machine.Open.ChannelInFactory == nil {
 				c.confirmed = payment.SCID(uint64(b.Height)<<40 | uint64(i)<<16 | uint64(c.machine.Fundings[0].Index))
 			}
 			c.machine.FundingConfirmed(txid)
+			if m := c.machine; m.Open.ChannelInFactory != nil && st.hub.cfg.Rules.On(rule.CHAN024) {
+				m.ForceClose("its output is on the chain") // does nothing to one that has failed
+			}
 			st.touch(c)
 			st.keep(c)
 		}
@@ -147,4 +156,10 @@ func readBlock(tx *store.Tx) (chain.BlockID, error) {
 	b := chain.BlockID{Height: chain.Height(binary.BigEndian.Uint32(raw))}
 	copy(b.Hash[:], raw[4:])
 	return b, nil
+}
+
+// Height is that of the last block the channels were shown.
+func (h *Hub) Height() (height payment.Height, err error) {
+	err = h.do(func(*step) { height = h.height })
+	return height, err
 }

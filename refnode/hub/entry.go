@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/payment"
@@ -24,6 +25,8 @@ type entry struct {
 	confirmed payment.SCID
 	// theirs is what the peer said in channel_update.
 	theirs payment.Policy
+	// settled is true when all that ended on the chain is buried.
+	settled bool
 	// funding is the signed transaction of a channel outside a factory that we
 	// opened, empty otherwise.
 	funding []byte
@@ -120,6 +123,7 @@ func (h *Hub) read(name string, b []byte) (*entry, error) {
 	if c.machine, err = channel.Restore(cfg, state); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", name, err)
 	}
+	h.setUse(c)
 	return c, nil
 }
 
@@ -137,6 +141,14 @@ func (h *Hub) readChannels(tx *store.Tx) ([]*entry, error) {
 			return nil, err
 		}
 		c, err := h.read(name, b)
+		if errors.Is(err, ErrForgotten) {
+			h.gone = append(h.gone, name)
+			continue
+		}
+		if errors.Is(err, ErrAside) {
+			h.cfg.Log.Error("channel set aside", "channel", name, "error", err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -145,9 +157,25 @@ func (h *Hub) readChannels(tx *store.Tx) ([]*entry, error) {
 	return out, nil
 }
 
+// remove deletes what is stored of a channel.
+func remove(tx *store.Tx, salt string) error {
+	revoked, err := tx.Keys(bucketRevoked)
+	if err != nil {
+		return err
+	}
+	for _, name := range revoked {
+		if strings.HasPrefix(name, salt+"/") {
+			if err := tx.Delete(bucketRevoked, name); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Delete(bucketChannels, salt)
+}
+
 // revoked adds a revoked commitment to the records that are never changed.
 func (c *entry) revoked(r channel.Revoked) func(*store.Tx) error {
-	name := fmt.Sprintf("%s/%012x", c.salt, uint64(r.Number))
+	name := c.salt.revokedName(r.Number)
 	b := r.Encode()
 	return func(tx *store.Tx) error { return tx.Put(bucketRevoked, name, b) }
 }

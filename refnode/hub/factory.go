@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"superscalar/refnode/channel"
@@ -26,6 +28,33 @@ type Factory interface {
 	// AskChangeOutpoint, AskContinue, AskLock, EarlyWarning, Closed, Quiescent,
 	// the Change events and ReplacedRevoked. Answers are given with Post.
 	Hear(c Channel, a channel.Action)
+}
+
+// Answerer is a Factory that answers in the step in which it is asked, as one
+// that keeps nothing on a disk can. It hears nothing by Hear.
+type Answerer interface {
+	Answer(m *channel.Machine, a channel.Action)
+}
+
+// User is a Factory that says what its channels may be used for. Like FundingKey
+// it is asked inside of a step; later changes are posted.
+type User interface {
+	Use(peer wire.Point, open *wire.OpenChannel) channel.Use
+}
+
+// ErrForgotten is the error of FundingKey for a channel that the factory has
+// forgotten: what is stored of it is deleted (CHAN-008).
+var ErrForgotten = errors.New("the factory has forgotten this channel")
+
+// ErrAside is the error of FundingKey for a channel of a factory whose records
+// cannot be read: the channel is left alone, and nothing of it is deleted.
+var ErrAside = errors.New("the factory of this channel was set aside")
+
+// setUse tells a new machine what its factory lets it be used for.
+func (h *Hub) setUse(c *entry) {
+	if u, ok := h.factory(c.machine.Open).(User); ok {
+		c.machine.SetUse(u.Use(c.peer, c.machine.Open))
+	}
 }
 
 // Channel names a channel for its factory.
@@ -94,7 +123,13 @@ func (st *step) ask(c *entry, a channel.Action) {
 	case channel.Closed:
 		h.cfg.Log.Info("channel closed", "channel", c.machine.ChannelID().String(), "reason", a.Reason)
 	}
-	if f := h.factory(c.machine.Open); f != nil {
+	f := h.factory(c.machine.Open)
+	if now, ok := f.(Answerer); ok {
+		st.touch(c)
+		now.Answer(c.machine, a)
+		return
+	}
+	if f != nil {
 		about := Channel{Peer: c.peer, ID: c.machine.ID, Open: c.machine.Open}
 		st.leaves = append(st.leaves, func() { f.Hear(about, a) })
 	}

@@ -15,9 +15,12 @@ import (
 
 	"superscalar/refnode/chain"
 	"superscalar/refnode/channel"
+	"superscalar/refnode/closing"
+	"superscalar/refnode/exit"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
+	"superscalar/refnode/wallet"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -44,8 +47,15 @@ type Config struct {
 	// Policy is what this node asks for forwarding.
 	Policy Policy
 	Limits channel.Limits
+	// Script is paid what is ours of a channel that both sides close.
+	Script []byte
 	// Wallet pays for channels outside factories; nil: none are opened.
 	Wallet Wallet
+	// Coins pays for what ends on the chain, and takes what is claimed there;
+	// nil: nothing is claimed.
+	Coins *wallet.Wallet
+	// Fees bound what is paid for it, exit.DefaultFees when zero.
+	Fees exit.Fees
 	// Broadcast publishes a transaction; nil publishes nothing. It is called
 	// outside of any step and must not call back.
 	Broadcast func(tx *btcwire.MsgTx, what string)
@@ -87,6 +97,9 @@ type Hub struct {
 	online   map[wire.Point]wire.Features // negotiated features of connected peers
 	height   payment.Height
 	block    chain.BlockID // the last one the channels were shown
+	gone     []string      // channels whose records load found to be forgotten
+
+	enforcer enforcer // what Look does on the chain
 
 	mu      sync.Mutex
 	trays   map[wire.Point]*tray
@@ -108,6 +121,7 @@ func Open(cfg Config, height payment.Height) (*Hub, error) {
 		cfg.Policy = DefaultPolicy
 	}
 	h := &Hub{cfg: cfg, jobs: make(chan job, maxBatch), online: map[wire.Point]wire.Features{}, trays: map[wire.Point]*tray{}, height: height}
+	h.enforcer.driver = closing.Driver{Wallet: cfg.Coins, Fees: cfg.Fees}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	st, err := h.load()
 	if err != nil {
@@ -160,6 +174,10 @@ func (h *Hub) load() (*step, error) {
 		return nil, fmt.Errorf("reading the payments: %w", err)
 	}
 	st := h.newStep()
+	for _, salt := range h.gone {
+		st.writes = append(st.writes, func(tx *store.Tx) error { return remove(tx, salt) })
+	}
+	h.gone = nil
 	st.route(payment.Block{Height: h.height})
 	st.route(payment.Tick{Now: h.now()})
 	for _, c := range h.channels {

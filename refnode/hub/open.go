@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -14,18 +15,39 @@ import (
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/peer"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // NewKeys implements peer.Channels: it draws a salt and returns the points of a new channel.
 func (h *Hub) NewKeys(peer wire.Point, open *wire.OpenChannel) (salt [32]byte, keys wire.ChannelKeys, err error) {
-	if _, err := io.ReadFull(h.cfg.Rand, salt[:]); err != nil {
-		return salt, wire.ChannelKeys{}, fmt.Errorf("drawing the salt of a channel: %w", err)
+	if salt, err = h.newSalt(peer, open); err != nil {
+		return salt, wire.ChannelKeys{}, err
 	}
 	secrets, err := h.keys(peer, salt, open)
 	if err != nil {
 		return salt, wire.ChannelKeys{}, err
 	}
 	return salt, Points(secrets), nil
+}
+
+// newSalt draws the salt of a channel. That of a channel whose funding key a
+// ceremony has fixed follows from this key: should the channel be opened a second
+// time on its output, the commitments of the first one pay the same keys.
+func (h *Hub) newSalt(peer wire.Point, open *wire.OpenChannel) (salt [32]byte, err error) {
+	if f := h.factory(open); f != nil {
+		first, err := f.FundingKey(peer, open)
+		if err != nil {
+			return salt, err
+		}
+		if first != nil {
+			secret := first.Serialize()
+			return sha256.Sum256(append([]byte("salt of a channel"), secret...)), nil
+		}
+	}
+	if _, err := io.ReadFull(h.cfg.Rand, salt[:]); err != nil {
+		return salt, fmt.Errorf("drawing the salt of a channel: %w", err)
+	}
+	return salt, nil
 }
 
 func (h *Hub) keys(peer wire.Point, salt Salt, open *wire.OpenChannel) (channel.Keys, error) {
@@ -50,7 +72,7 @@ func (h *Hub) machineConfig(c *entry, state []byte) (channel.Config, error) {
 
 func (h *Hub) configOf(c *entry, open *wire.OpenChannel, negotiated wire.Features) (channel.Config, error) {
 	keys, err := h.keys(c.peer, c.salt, open)
-	return channel.Config{Keys: keys, Limits: h.cfg.Limits, Features: negotiated, Alias: uint64(c.salt.alias()), Rules: h.cfg.Rules}, err
+	return channel.Config{Keys: keys, Limits: h.cfg.Limits, Features: negotiated, Script: h.cfg.Script, Alias: uint64(c.salt.alias()), Rules: h.cfg.Rules}, err
 }
 
 // Opened implements peer.Channels: it takes over a channel after accept_channel.
@@ -75,6 +97,7 @@ func (h *Hub) Opened(from wire.Point, o peer.Opening) error {
 			failed = err
 			return
 		}
+		h.setUse(c)
 		c.machine.Block(channel.Height(h.height))
 		at, _ := slices.BinarySearchFunc(h.channels, c, func(a, b *entry) int { return bytes.Compare(a.salt[:], b.salt[:]) })
 		h.channels = slices.Insert(h.channels, at, c)
@@ -178,7 +201,7 @@ func (st *step) fundAgain(c *entry) {
 func (h *Hub) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 	id := channel.ChannelIDOf(a.Txid, a.Index)
 	for _, other := range h.channels {
-		if other != c && other.machine.ID == id && !other.machine.Forgotten {
+		if other != c && other.machine.ID == id && !other.machine.Forgotten && h.cfg.Rules.On(rule.PCF046) {
 			return "another channel has this funding outpoint" // PCF-046
 		}
 	}

@@ -64,7 +64,7 @@ type Status struct {
 	Index    uint16
 	Policy   payment.Policy // the peer's, from its channel_update
 	Ready    bool           // channel_ready was exchanged
-	Closed   bool           // by agreement, or forgotten
+	Closed   bool           // by agreement, forgotten, or buried on the chain
 	Failure  string         // why it failed
 }
 
@@ -98,7 +98,7 @@ func statusOf(c *entry) Status {
 	m := c.machine
 	s := Status{
 		ID: m.ID, Peer: c.peer, Link: m.Link(), SCID: c.confirmed, Alias: c.salt.alias(), Policy: c.theirs, Failure: m.Failure,
-		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten,
+		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten || c.settled,
 		Local: payment.Msat(m.Balance[m.Side]), Remote: payment.Msat(m.Balance[m.Side.Other()]),
 		Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
 	}

@@ -131,7 +131,17 @@ func (st *step) commit() error {
 		return nil
 	}
 	return st.hub.cfg.Store.Update(func(tx *store.Tx) error {
+		for _, c := range st.dirty { // another one may have the name of one that goes
+			if c.dropped() {
+				if err := remove(tx, c.salt.String()); err != nil {
+					return err
+				}
+			}
+		}
 		for _, c := range st.dirty {
+			if c.dropped() {
+				continue
+			}
 			if err := c.write(tx); err != nil {
 				return err
 			}
@@ -145,8 +155,17 @@ func (st *step) commit() error {
 	})
 }
 
+// dropped reports whether nothing of the channel is worth keeping: one inside a
+// factory that was forgotten (CHAN-008, PCF-056).
+func (c *entry) dropped() bool {
+	return c.machine.Forgotten && c.machine.Open.ChannelInFactory != nil
+}
+
 // deliver lets everything leave that the step made.
 func (st *step) deliver() {
+	if slices.ContainsFunc(st.dirty, (*entry).dropped) {
+		st.hub.channels = slices.DeleteFunc(st.hub.channels, (*entry).dropped)
+	}
 	for _, leave := range st.leaves {
 		leave()
 	}

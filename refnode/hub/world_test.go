@@ -67,6 +67,9 @@ type party struct {
 
 	mu      sync.Mutex
 	refuses error // what its store answers
+	freezes int   // how many updates of its store pass before one hangs, when ice is there
+	ice     chan struct{}
+	frozen  bool // one hangs
 }
 
 func (w *world) party(name string, role node.Role) *party {
@@ -104,6 +107,7 @@ func (p *party) start() {
 		Derive:    func(label string) (*btcec.PrivateKey, error) { return p.derive(label), nil },
 		Forward:   p.role == node.LSP,
 		Wallet:    p,
+		Coins:     p.wallet,
 		Broadcast: func(tx *btcwire.MsgTx, _ string) { _ = p.w.chain.Submit(context.Background(), chain.Package{tx}) },
 		Notice:    func(a payment.Action) { p.notices <- a },
 	}, payment.Height(tip.Height))
@@ -136,6 +140,17 @@ func (p *party) restart() {
 
 // Update implements hub.Store.
 func (p *party) Update(fn func(*store.Tx) error) error {
+	p.mu.Lock()
+	ice := p.ice
+	if p.freezes > 0 {
+		p.freezes--
+		ice = nil
+	}
+	p.frozen = p.frozen || ice != nil
+	p.mu.Unlock()
+	if ice != nil {
+		<-ice
+	}
 	p.mu.Lock()
 	err := p.refuses
 	p.mu.Unlock()

@@ -125,6 +125,9 @@ func (l *LSP) forget(f *ceremony.Factory) error {
 	if err := l.machine.Forget(f.ID()); err != nil {
 		return err
 	}
+	if l.cfg.Channels != nil {
+		l.cfg.Channels.ForgetFactory(f.ID())
+	}
 	if err := role.Prune(l.cfg.Store, func(id wire.CeremonyID) bool { return id != f.ID() }); err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	// when 0. The role waits for the answer.
 	ChainTimeout time.Duration
 	Report       func(ceremony.Event)
+	// Channels opens channels on the outputs that are made; nil: there are none.
+	Channels *role.Channels
 }
 
 // LSP is the role.
@@ -51,6 +53,8 @@ type LSP struct {
 	online  map[ceremony.Peer]bool
 	joined  chan struct{} // closed and replaced when a client connects
 	closed  bool
+	// paths are the clients whose paths are published, by factory.
+	paths map[wire.CeremonyID][]factory.ClientIndex
 }
 
 // New opens the factories of the store and returns the role. It looks after their
@@ -60,9 +64,10 @@ func New(cfg Config) (*LSP, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
 	}
-	l := &LSP{cfg: cfg, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}}
+	l := &LSP{cfg: cfg, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}, paths: map[wire.CeremonyID][]factory.ClientIndex{}}
 	machine := l.config()
 	factories, aside, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (*ceremony.Factory, error) {
+		l.paths[id] = readPaths(parts[pathsPart])
 		return ceremony.OpenFactory(machine.Config, id, parts)
 	})
 	if err != nil {
@@ -73,6 +78,9 @@ func New(cfg Config) (*LSP, error) {
 		l.tell(ceremony.Event{Ceremony: a.ID, Kind: ceremony.EventFailed, Text: "set aside: " + a.Err.Error()})
 	}
 	if err := l.settle(); err != nil {
+		return nil, err
+	}
+	if err := l.restoreChannels(); err != nil {
 		return nil, err
 	}
 	for _, err := range []error{l.clear(), l.CheckFunding()} {
@@ -95,7 +103,7 @@ func (l *LSP) Aside() []role.Aside { return l.aside }
 
 func (l *LSP) config() ceremony.LSPConfig {
 	backend := role.Chain{Backend: l.cfg.Chain, Timeout: l.cfg.ChainTimeout}
-	return ceremony.LSPConfig{
+	cfg := ceremony.LSPConfig{
 		Config: ceremony.Config{
 			Rules: l.cfg.Rules, Chain: l.cfg.Bounds, Rand: l.cfg.Rand, Keys: role.Keys{Derive: l.cfg.Derive},
 			Store: role.Disk{Store: l.cfg.Store}, Deadline: l.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
@@ -103,6 +111,10 @@ func (l *LSP) config() ceremony.LSPConfig {
 		},
 		Funder: l.cfg.Wallet, Report: l.cfg.Report,
 	}
+	if l.cfg.Channels != nil {
+		cfg.Channels = l.cfg.Channels
+	}
+	return cfg
 }
 
 // Attach says how the base node is told that messages wait.
@@ -251,6 +263,7 @@ type Standing struct {
 	Members     []ceremony.FactoryMember // in client order; never changes
 	Tree        *factory.Tree            // never changes
 	Interrupted string                   // the change to complete first, empty when there is none
+	Paths       []factory.ClientIndex    // of the clients whose paths are published (LeaveFor)
 }
 
 // Factories returns the factories that were paid for, by id.
@@ -259,7 +272,7 @@ func (l *LSP) Factories() []Standing {
 	defer l.mu.Unlock()
 	var out []Standing
 	for _, f := range l.machine.Factories() {
-		out = append(out, Standing{ID: f.ID(), Members: f.Members, Tree: f.Tree(), Interrupted: f.Interrupted()})
+		out = append(out, Standing{ID: f.ID(), Members: f.Members, Tree: f.Tree(), Interrupted: f.Interrupted(), Paths: slices.Clone(l.paths[f.ID()])})
 	}
 	return out
 }

@@ -172,6 +172,7 @@ func (c *conn) order(give func(*peer.Machine) ([]peer.Action, error)) error {
 	defer c.mu.Unlock()
 	actions, err := give(c.machine)
 	if err != nil {
+		c.act(actions) // what else it had to say
 		return err
 	}
 	if c.act(actions); c.over() {

@@ -3,7 +3,7 @@
 //
 // It implements TRN-010 and TRN-011 of SPEC.md; everything else about a
 // conversation is decided in package peer. It keeps nothing on disk: identity
-// is package datadir's, channels arrive with step 3.
+// is package datadir's, channels are package hub's.
 package node
 
 import (
@@ -58,6 +58,9 @@ type Config struct {
 	Log      *slog.Logger
 	Envelope wire.MsgType // 0 for the normative one (PCF-006)
 	Loopback bool         // offer the test protocol (PCF-053)
+	// LoopbackOrders takes what peers order of Loopback channels (PCF-162); nil
+	// for a node without channels.
+	LoopbackOrders func(payload []byte)
 	// Ceremonies is the factory side of the node; nil for a base node that
 	// takes part in no factory.
 	Ceremonies plugin.Ceremonies
@@ -112,7 +115,9 @@ func Start(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, conns: map[transport.NodeID]*conn{}}
 	n.plugins = []plugin.Plugin{plugin.NewSuperScalar(codec, cfg.Ceremonies)}
 	if cfg.Loopback {
-		n.plugins = append(n.plugins, plugin.NewLoopback(codec, n.randomReader()))
+		loopback := plugin.NewLoopback(codec, n.randomReader())
+		loopback.Orders = cfg.LoopbackOrders
+		n.plugins = append(n.plugins, loopback)
 	}
 	var err error
 	if n.listener, err = transport.Listen(cfg.Listen, n.transportOptions()); err != nil {
@@ -325,6 +330,21 @@ func (n *Node) OpenOutside(id transport.NodeID, amountSat, pushMsat uint64) erro
 		return fmt.Errorf("%s: %w", id, ErrNotConnected)
 	}
 	return c.order(func(m *peer.Machine) ([]peer.Action, error) { return m.OpenOutside(amountSat, pushMsat) })
+}
+
+// OpenInFactory opens a channel on an output that a ceremony makes, once what
+// plugins have to say to the peer has left.
+func (n *Node) OpenInFactory(id transport.NodeID, o peer.InFactory) error {
+	if n.cfg.Channels == nil {
+		return fmt.Errorf("a channel inside a factory: %w", ErrUnsupported)
+	}
+	n.mu.Lock()
+	c := n.conns[id]
+	n.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("%s: %w", id, ErrNotConnected)
+	}
+	return c.order(func(m *peer.Machine) ([]peer.Action, error) { return m.OpenInFactory(o) })
 }
 
 // channelKeys derives the keys of one channel from a fresh salt.

@@ -13,9 +13,11 @@ import (
 	"superscalar/refnode/chain"
 	"superscalar/refnode/control"
 	"superscalar/refnode/hub"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/node"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/role"
+	"superscalar/refnode/transport"
 	"superscalar/wire"
 )
 
@@ -25,6 +27,10 @@ func (p *Participant) openChannels() error {
 	if p.cfg.NodeKey == nil {
 		return nil
 	}
+	script, err := p.receiveScript()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
 	tip, err := p.cfg.Chain.Tip(ctx)
@@ -32,14 +38,27 @@ func (p *Participant) openChannels() error {
 		p.cfg.Tell("chain: " + err.Error()) // blocks come when it answers
 	}
 	p.hub, err = hub.Open(hub.Config{
-		Store: p.store, Key: p.cfg.NodeKey, Net: &chaincfg.RegressionNetParams, Rand: p.cfg.Rand,
+		Store: p.store, Script: script, Key: p.cfg.NodeKey, Net: &chaincfg.RegressionNetParams, Rand: p.cfg.Rand,
 		Derive:  func(label string) (*btcec.PrivateKey, error) { return p.cfg.Derive(label, 0) },
-		Forward: p.cfg.Role == node.LSP, Wallet: coins{p}, Broadcast: p.broadcast, Notice: p.paid,
+		Forward: p.cfg.Role == node.LSP, Wallet: coins{p}, Coins: p.wallet, Broadcast: p.broadcast, Notice: p.paid,
+		Factories: map[wire.ProtocolID]hub.Factory{leaves.Protocol: p.channels},
 	}, payment.Height(tip.Height))
 	if err != nil {
 		return err
 	}
+	p.leaves = leaves.New(leaves.Config{
+		Registry: p.channels, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: role.Chain{Backend: p.cfg.Chain, Timeout: lookTimeout},
+		Confirmations: Confirmations, Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.cfg.Tell,
+	})
 	return p.hub.StartAt(p.cfg.Birthday)
+}
+
+// AttachOpener says how channels inside factories are opened: by
+// node.Node.OpenInFactory. Without it none are, and no factory is funded.
+func (p *Participant) AttachOpener(open leaves.Opener) {
+	if p.leaves != nil {
+		p.leaves.Attach(open)
+	}
 }
 
 // Hub is what the base node hands channel messages to, nil without channels.
@@ -114,6 +133,7 @@ func (p *Participant) Pay(ctx context.Context, order control.Pay) (control.Paid,
 	defer cancel()
 	got, err := p.hub.Pay(payment.PayRequest{
 		Invoice: order.Bolt11, Amount: payment.Msat(order.AmountMsat), MaxFee: payment.Msat(order.MaxFeeMsat), Retry: true,
+		Hints: hints(order.Hint),
 	})
 	for err == nil && got.State == payment.InFlight {
 		changed := p.hub.Changed()
@@ -133,6 +153,20 @@ func (p *Participant) Pay(ctx context.Context, order control.Pay) (control.Paid,
 		return control.Paid{}, err
 	}
 	return control.Paid{Preimage: hex.EncodeToString(got.Preimage[:]), AmountMsat: uint64(got.Amount), FeeMsat: uint64(got.Fee)}, nil
+}
+
+// hints are the routes that an order names.
+func hints(h *control.Hint) [][]payment.Hop {
+	if h == nil {
+		return nil
+	}
+	node, err := transport.ParseNodeID(h.NodeID)
+	if err != nil {
+		return nil
+	}
+	return [][]payment.Hop{{{
+		Node: wire.Point(node), SCID: payment.SCID(h.SCID), FeeBaseMsat: h.FeeBaseMsat, FeePPM: h.FeePPM, CLTVDelta: h.CLTVDelta,
+	}}}
 }
 
 // Channels implements control.Payments.

@@ -28,6 +28,7 @@ import (
 	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/hub"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/lsp"
 	"superscalar/refnode/node"
 	"superscalar/refnode/plugin"
@@ -35,6 +36,7 @@ import (
 	"superscalar/refnode/store"
 	"superscalar/refnode/wallet"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // Confirmations is how many a funding transaction needs before the factory
@@ -78,6 +80,9 @@ type Participant struct {
 	client *client.Client // of a client
 	wayout *role.WayOut
 	hub    *hub.Hub // nil without a node key
+	// channels are those of the factories, leaves keeps them; nil without a node key.
+	channels *role.Channels
+	leaves   *leaves.Keeper
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -112,6 +117,9 @@ func Open(cfg Config) (p *Participant, err error) {
 	p.stop = stop
 	p.wg.Go(func() { p.watch(ctx) })
 	p.wg.Go(func() { p.wayout.Run(ctx) })
+	if p.leaves != nil {
+		p.wg.Go(func() { p.leaves.Run(ctx.Done()) })
+	}
 	return p, nil
 }
 
@@ -119,16 +127,19 @@ func (p *Participant) open() (err error) {
 	if p.wallet, err = p.openWallet(); err != nil {
 		return err
 	}
+	if p.cfg.NodeKey != nil {
+		p.channels = role.NewChannels(leaves.Protocol, rule.Set{})
+	}
 	if p.cfg.Role == node.LSP {
 		p.lsp, err = lsp.New(lsp.Config{
 			Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain, Report: p.report,
-			Wallet: &role.Purse{Wallet: p.wallet, Chain: role.Chain{Backend: p.cfg.Chain}, Rate: p.cfg.Rate},
+			Wallet: &role.Purse{Wallet: p.wallet, Chain: role.Chain{Backend: p.cfg.Chain}, Rate: p.cfg.Rate}, Channels: p.channels,
 		})
 		return err
 	}
 	p.client, err = client.New(client.Config{
 		Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain,
-		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed,
+		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed, Channels: p.channels,
 	})
 	return err
 }
@@ -229,7 +240,7 @@ func (p *Participant) look(ctx context.Context) error {
 		return err
 	}
 	if p.hub != nil {
-		err = p.hub.Look(ctx, p.cfg.Chain)
+		err = errors.Join(p.hub.Look(ctx, p.cfg.Chain), p.leaves.Check())
 	}
 	if p.lsp != nil {
 		return errors.Join(err, p.lsp.CheckFunding())

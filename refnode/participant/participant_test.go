@@ -1,15 +1,21 @@
 package participant_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
 
 	"superscalar/refnode/chain/embedded"
 	"superscalar/refnode/control"
 	"superscalar/refnode/node"
 	"superscalar/refnode/participant"
+	"superscalar/refnode/peer"
 	"superscalar/refnode/role"
 	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
@@ -20,6 +26,8 @@ import (
 type socket struct {
 	*side
 	node *node.Node
+	// hears looks at what comes in; false ends the connection. Nil: nobody does.
+	hears func(raw []byte) bool
 }
 
 func newSocket(t *testing.T, r node.Role, c *embedded.Chain) *socket {
@@ -36,10 +44,20 @@ func (s *socket) listen() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.node, err = node.Start(node.Config{Role: s.role, Key: key, Listen: "127.0.0.1:0", Ceremonies: s.Ceremonies()})
+	cfg := node.Config{Role: s.role, Key: key, Listen: "127.0.0.1:0", Ceremonies: s.Ceremonies()}
+	if s.channels {
+		cfg.Channels = s.Hub()
+		cfg.Rand = &lockedRand{r: rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "node %s%s/%d", s.role, s.name, s.opens)))}
+		cfg.Derive = func(label string) (*btcec.PrivateKey, error) { return s.derive(label, 0) }
+	}
+	if s.hears != nil {
+		cfg.Tamper = func() peer.Tamper { return peer.Tamper{In: s.hears} }
+	}
+	s.node, err = node.Start(cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.AttachOpener(s.node.OpenInFactory)
 	s.Attach(func(peer wire.Point) { s.node.Wake(transport.NodeID(peer)) })
 }
 

@@ -47,26 +47,35 @@ func (p *Participant) Standing(ctx context.Context) (control.Standing, error) {
 // Address is where to send coins: one until coins have come there, then the
 // next, so that nobody is paid twice at one place.
 func (p *Participant) Address() (string, error) {
-	saved, found, err := p.store.Get(walletBucket, walletScript)
+	saved, err := p.receiveScript()
 	if err != nil {
 		return "", err
-	}
-	for _, coin := range p.wallet.Coins() {
-		found = found && !bytes.Equal(coin.Script, saved)
-	}
-	if !found {
-		if saved, err = p.wallet.NewScript(); err != nil {
-			return "", err
-		}
-		if err := p.store.Put(walletBucket, walletScript, saved); err != nil {
-			return "", err
-		}
 	}
 	a, err := btcutil.NewAddressTaproot(saved[2:], &chaincfg.RegressionNetParams)
 	if err != nil {
 		return "", fmt.Errorf("script %s: %w", hex.EncodeToString(saved), err)
 	}
 	return a.EncodeAddress(), nil
+}
+
+// receiveScript is the script of Address.
+func (p *Participant) receiveScript() ([]byte, error) {
+	saved, found, err := p.store.Get(walletBucket, walletScript)
+	if err != nil {
+		return nil, err
+	}
+	for _, coin := range p.wallet.Coins() {
+		found = found && !bytes.Equal(coin.Script, saved)
+	}
+	if !found {
+		if saved, err = p.wallet.NewScript(); err != nil {
+			return nil, err
+		}
+		if err := p.store.Put(walletBucket, walletScript, saved); err != nil {
+			return nil, err
+		}
+	}
+	return saved, nil
 }
 
 // damaged are the factories that were set aside.

@@ -37,13 +37,28 @@ type side struct {
 	dir   string
 	id    ceremony.Peer
 	chain *roletest.Chain
+	// name tells apart several of a role; channels gives it a hub.
+	name     string
+	channels bool
+	opens    int
 
 	mu   sync.Mutex
 	told []string
 }
 
 func newSide(t *testing.T, role node.Role, c *embedded.Chain) *side {
-	s := &side{t: t, role: role, dir: t.TempDir(), chain: &roletest.Chain{Interface: c}}
+	s := unopened(t, role, c)
+	s.begin()
+	return s
+}
+
+func unopened(t *testing.T, role node.Role, c *embedded.Chain) *side {
+	return &side{t: t, role: role, dir: t.TempDir(), chain: &roletest.Chain{Interface: c}}
+}
+
+func (s *side) begin() {
+	t := s.t
+	t.Helper()
 	key, err := s.derive("node", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -51,11 +66,10 @@ func newSide(t *testing.T, role node.Role, c *embedded.Chain) *side {
 	copy(s.id[:], key.PubKey().SerializeCompressed())
 	s.open()
 	t.Cleanup(func() { _ = s.Close() })
-	return s
 }
 
 func (s *side) derive(label string, index uint32) (*btcec.PrivateKey, error) {
-	h := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", s.role, label, index))
+	h := sha256.Sum256(fmt.Appendf(nil, "%s%s/%s/%d", s.role, s.name, label, index))
 	key, _ := btcec.PrivKeyFromBytes(h[:])
 	return key, nil
 }
@@ -63,9 +77,17 @@ func (s *side) derive(label string, index uint32) (*btcec.PrivateKey, error) {
 func (s *side) open() {
 	s.t.Helper()
 	var err error
+	var key *btcec.PrivateKey
+	if s.channels {
+		if key, err = s.derive("node", 0); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.opens++
+	seed := sha256.Sum256(fmt.Appendf(nil, "%s%s/%d", s.role, s.name, s.opens))
 	s.Participant, err = participant.Open(participant.Config{
-		Role: s.role, Path: s.dir, Derive: s.derive, Rand: &lockedRand{r: rand.NewChaCha8(sha256.Sum256([]byte(s.role)))}, Chain: s.chain,
-		Retry: time.Millisecond,
+		Role: s.role, Path: s.dir, Derive: s.derive, Rand: &lockedRand{r: rand.NewChaCha8(seed)}, Chain: s.chain,
+		Retry: time.Millisecond, NodeKey: key,
 		Tell: func(line string) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -93,7 +93,7 @@ func knownFeature(bit wire.Feature) bool { return slices.Contains(known, bit&^1)
 func Features() wire.Features {
 	return wire.NewFeatures(
 		wire.FeatureDataLossProtect+1, wire.FeatureVarOnion, wire.FeatureStaticRemoteKey,
-		wire.FeaturePaymentSecret, wire.FeatureAnchors+1, wire.FeatureQuiesce+1,
+		wire.FeaturePaymentSecret, wire.FeatureAnchors+1, wire.FeatureAnySegwit+1, wire.FeatureQuiesce+1,
 		wire.FeatureChannelType, wire.FeatureScidAlias+1, wire.FeatureZeroConf+1,
 		wire.FeatureFactories+1,
 	)
@@ -132,7 +132,7 @@ func (m *Machine) errorMessage(msg *wire.ErrorMessage) {
 // forgetAll gives up every attempt, and every channel (TRN-075, CHAN-022).
 func (m *Machine) forgetAll(msg *wire.ErrorMessage) {
 	clear(m.opening)
-	if m.cfg.Channels != nil {
+	if m.cfg.Channels != nil && m.on(rule.CHAN022) {
 		m.cfg.Channels.Fail(m.peer, msg)
 	}
 }

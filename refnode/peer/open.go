@@ -39,6 +39,10 @@ func (m *Machine) openChannel(msg *wire.OpenChannel) {
 	accept := channel.NewAccept(msg, keys)
 	if m.takesOutside(msg) {
 		accept = channel.NewOutsideAccept(msg, keys)
+	} else if d, ok := m.plugin(msg.ChannelInFactory.ProtocolID).(plugin.Delayer); ok {
+		if blocks := d.ToSelfDelay(m.peer, msg); blocks > 0 {
+			accept.ToSelfDelay = blocks
+		}
 	}
 	m.opening[id] = &attempt{open: msg, done: true}
 	m.send(accept)

@@ -11,6 +11,7 @@ import (
 const (
 	LoopbackRequest = 0
 	LoopbackReply   = 1
+	loopbackOrders  = 16 // and above
 )
 
 // loopbackWarning is the early warning time of Loopback channels, in blocks.
@@ -22,6 +23,9 @@ const loopbackWarning = 144
 type Loopback struct {
 	codec wire.Codec
 	rand  io.Reader // for instance ids
+	// Orders takes payloads of kind 16 and above, which order something of a
+	// channel (PCF-162); nil: a node without channels.
+	Orders func(payload []byte)
 }
 
 // NewLoopback returns the plugin; rand gives the ids of instances it offers.
@@ -37,6 +41,9 @@ func (l *Loopback) ProtocolID() wire.ProtocolID { return l.codec.LoopbackID() }
 func (l *Loopback) Receive(_ PeerID, payload []byte) ([][]byte, error) {
 	if len(payload) == 0 {
 		return nil, nil
+	}
+	if payload[0] >= loopbackOrders && l.Orders != nil {
+		l.Orders(payload)
 	}
 	request := payload[0] == LoopbackRequest
 	if request && l.codec.Rules.On(rule.PCF051) || !request && !l.codec.Rules.On(rule.PCF052) {

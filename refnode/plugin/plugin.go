@@ -45,6 +45,14 @@ type Talker interface {
 	Outgoing(peer PeerID) [][]byte
 }
 
+// Delayer is a Plugin that decides how long the opener of a channel waits for its
+// own money after it published a commitment.
+type Delayer interface {
+	// ToSelfDelay is what accept_channel asks for, in blocks; 0 leaves it to the
+	// base node.
+	ToSelfDelay(peer PeerID, open *wire.OpenChannel) uint16
+}
+
 // Violation says that the peer broke a rule of the factory protocol. Match it
 // with errors.As.
 type Violation struct {

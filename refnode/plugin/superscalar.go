@@ -114,12 +114,36 @@ func (s *SuperScalar) Outgoing(peer PeerID) [][]byte {
 	return out
 }
 
+// ChannelTaker is Ceremonies of a role that has channels in its factories.
+type ChannelTaker interface {
+	// CheckChannel says what is wrong with an open_channel, in printable ASCII.
+	CheckChannel(peer PeerID, open *wire.OpenChannel) error
+	// ToSelfDelay is what accept_channel asks of the opener's commitments, in
+	// blocks; 0 leaves it to the base node.
+	ToSelfDelay(peer PeerID, open *wire.OpenChannel) uint16
+}
+
 // CheckChannel implements Plugin.
-func (s *SuperScalar) CheckChannel(_ PeerID, open *wire.OpenChannel) error {
+func (s *SuperScalar) CheckChannel(peer PeerID, open *wire.OpenChannel) error {
 	if !s.codec.Rules.On(rule.PCF061) {
 		return nil
 	}
-	return &Violation{Rule: rule.PCF061, Reason: fmt.Sprintf("factory instance %x is unknown", open.ChannelInFactory.InstanceID)}
+	taker, ok := s.ceremonies.(ChannelTaker)
+	if !ok {
+		return &Violation{Rule: rule.PCF061, Reason: fmt.Sprintf("factory instance %x is unknown", open.ChannelInFactory.InstanceID)}
+	}
+	if err := taker.CheckChannel(peer, open); err != nil {
+		return &Violation{Rule: rule.PCF061, Reason: err.Error()}
+	}
+	return nil
+}
+
+// ToSelfDelay implements Delayer.
+func (s *SuperScalar) ToSelfDelay(peer PeerID, open *wire.OpenChannel) uint16 {
+	if taker, ok := s.ceremonies.(ChannelTaker); ok {
+		return taker.ToSelfDelay(peer, open)
+	}
+	return 0
 }
 
 // Offer implements Plugin.

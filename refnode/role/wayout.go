@@ -33,6 +33,8 @@ type Exit struct {
 	Payout *btcec.PrivateKey
 	// Leave is true when the client was told to leave.
 	Leave bool
+	// Paths are the clients whose paths an LSP publishes now.
+	Paths []factory.ClientIndex
 }
 
 // WayOutConfig is what a way out is made of. Exits and Chain are required.
@@ -245,6 +247,7 @@ func (w *WayOut) look(ctx context.Context, e Exit) error {
 	if e.Leave {
 		d.Leave()
 	}
+	d.LeaveFor(e.Paths)
 	report, err := d.Step(ctx)
 	w.note(key, report, err)
 	return err

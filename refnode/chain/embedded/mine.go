@@ -139,10 +139,11 @@ func (c *Chain) build(txs []*wire.MsgTx) (*wire.MsgBlock, error) {
 
 // solve finds a nonce; every second one is good.
 func (c *Chain) solve(header *wire.BlockHeader) error {
+	target := blockchain.CompactToBig(header.Bits) // a little under the limit of the network
 	for nonce := uint32(0); nonce < math.MaxUint32; nonce++ {
 		header.Nonce = nonce
 		hash := header.BlockHash()
-		if blockchain.HashToBig(&hash).Cmp(c.params.PowLimit) <= 0 {
+		if blockchain.HashToBig(&hash).Cmp(target) <= 0 {
 			return nil
 		}
 	}

@@ -1,0 +1,512 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Channel is a Loopback channel with the target. The suite's side is the machine
+// of the reference node, so that it is right everywhere except where a case
+// bends what it sends.
+type Channel struct {
+	Peer *Peer // the connection of now
+	M    *channel.Machine
+	// Rule is what the target breaks when the suite's machine cannot take what it
+	// sent.
+	Rule rule.ID
+	// Log is what the target sent about the channel, in order.
+	Log []wire.Message
+	// Bend says what is sent instead of a message; nil sends it.
+	Bend func(wire.Message) []wire.Message
+	// Deaf says which messages of the target the suite's side does not get.
+	Deaf func(wire.Message) bool
+	// Hold says which questions of the machine wait in Held; nil: none.
+	Hold func(channel.Action) bool
+	Held []channel.Action
+	// Events are what the machine tells its node: HTLCs, changes.
+	Events []channel.Action
+
+	play     *Play
+	identity int
+	next     LoopbackChange
+}
+
+// LoopbackChange is the payload of a change (PCF-161).
+type LoopbackChange struct {
+	Txid  wire.Txid
+	Index uint16
+	Flags byte
+}
+
+// Flags of a LoopbackChange.
+const (
+	NeverStored = 1 << iota
+	NeverLocked
+	Refused
+)
+
+// Payload is its encoding.
+func (c LoopbackChange) Payload() []byte {
+	b := binary.BigEndian.AppendUint16(slices.Clone(c.Txid[:]), c.Index)
+	if c.Flags != 0 {
+		b = append(b, c.Flags)
+	}
+	return b
+}
+
+// LoopbackOpen describes a channel to open; zero values are replaced.
+type LoopbackOpen struct {
+	Txid     wire.Txid // of its outpoint
+	Instance [32]byte
+	Warning  uint16 // early warning time, blocks
+	// Rules are those of the suite's side: a fault may be a rule that it breaks.
+	Rules rule.Set
+}
+
+// Sizes of the suite's Loopback channels: the target can offer HTLCs, too.
+const (
+	loopbackSat      = 1_000_000
+	loopbackPushMsat = 400_000_000
+	loopbackWarning  = 144
+)
+
+// Random32 returns 32 bytes that nobody used.
+func (p *Play) Random32() (out [32]byte) {
+	for i := range out {
+		out[i] = byte(p.Rand.Uint32())
+	}
+	return out
+}
+
+// channelKeys are the suite's keys of its n-th channel in a case.
+func (p *Play) channelKeys(n string) channel.Keys {
+	key := func(label string) *btcec.PrivateKey { return deriveKey(p.seed, "channel "+n+" "+label) }
+	return channel.Keys{
+		Secrets: &commitment.Secrets{Revocation: key("revocation"), Payment: key("payment"), Delayed: key("delayed"), HTLC: key("htlc")},
+		Seed:    commitment.Seed(derive(p.seed, "channel "+n+" seed")),
+		Funding: func(i uint32) *btcec.PrivateKey { return key(fmt.Sprint("funding ", i)) },
+	}
+}
+
+func pointsOf(k channel.Keys) wire.ChannelKeys {
+	point := func(p *btcec.PublicKey) wire.Point { return wire.Point(p.SerializeCompressed()) }
+	first, err := k.Seed.Point(0)
+	if err != nil {
+		panic(err)
+	}
+	b := k.Secrets.Basepoints()
+	return wire.ChannelKeys{
+		Funding: point(k.Funding(0).PubKey()), Revocation: point(b.Revocation), Payment: point(b.Payment),
+		DelayedPayment: point(b.Delayed), HTLC: point(b.HTLC), FirstPerCommitment: point(first),
+	}
+}
+
+// negotiated are the features that both sides offered, by even bit.
+func (c *Peer) negotiated() wire.Features {
+	var both wire.Features
+	for _, bit := range Features().Bits() {
+		if c.Init.All().Offers(bit) {
+			both = both.With(bit &^ 1)
+		}
+	}
+	return both
+}
+
+// Propose opens a Loopback channel as far as accept_channel.
+func (c *Peer) Propose(o LoopbackOpen) *Channel {
+	p := c.play
+	if o.Txid == (wire.Txid{}) {
+		o.Txid = p.Random32()
+	}
+	if o.Instance == [32]byte{} {
+		o.Instance = p.Random32()
+	}
+	if o.Warning == 0 {
+		o.Warning = loopbackWarning
+	}
+	temporary := p.Random32()
+	keys := p.channelKeys(fmt.Sprintf("%x", temporary[:4]))
+	in := wire.ChannelInFactory{ProtocolID: p.Codec.LoopbackID(), InstanceID: o.Instance, EarlyWarningTime: o.Warning}
+	open := channel.NewOpen(c.Chain(), temporary, loopbackSat, in, pointsOf(keys))
+	open.PushMsat = loopbackPushMsat
+	c.Send(open)
+	accept := MustAwait[*wire.AcceptChannel](c, "accept_channel for a Loopback channel")
+	m, err := channel.NewOpener(c.channelConfig(keys, o.Rules), open, accept)
+	if err != nil {
+		p.controlFailed("an accept_channel that a channel can be made with", oneLine(err.Error()))
+	}
+	ch := &Channel{Peer: c, M: m, Rule: p.Case.Rules[0], play: p, identity: slices.Index(p.peers, c)}
+	ch.next.Txid = o.Txid
+	return ch
+}
+
+func (c *Peer) channelConfig(keys channel.Keys, rules rule.Set) channel.Config {
+	return channel.Config{
+		Keys: keys, Rules: rules, Features: c.negotiated(), Alias: 16_000_000 << 40,
+		Script: append([]byte{0, 20}, bytes.Repeat([]byte{7}, 20)...),
+	}
+}
+
+// Fund names the outpoint of a proposed channel and goes on as far as it goes.
+func (ch *Channel) Fund() Reaction {
+	if err := ch.M.Outpoint(ch.next.Txid, 0); err != nil {
+		panic(err)
+	}
+	ch.M.SetUsable()
+	return ch.Settle()
+}
+
+// OpenLoopback opens a channel until HTLCs can be offered: the positive control
+// of every case about one.
+func (c *Peer) OpenLoopback() *Channel { return c.OpenWith(LoopbackOpen{}) }
+
+// OpenWith is OpenLoopback with something chosen.
+func (c *Peer) OpenWith(o LoopbackOpen) *Channel {
+	ch := c.Propose(o)
+	ch.Fund()
+	ch.MustBeUp("a Loopback channel opens")
+	return ch
+}
+
+// AcceptLoopback has the target, an LSP, open a channel to the suite.
+func (c *Peer) AcceptLoopback(open *wire.OpenChannel) *Channel {
+	p := c.play
+	keys := p.channelKeys("accepted")
+	accept := channel.NewAccept(open, pointsOf(keys))
+	m, err := channel.NewAccepter(c.channelConfig(keys, rule.Set{}), open, accept)
+	if err != nil {
+		p.controlFailed("an open_channel that a channel can be made with", oneLine(err.Error()))
+	}
+	c.Send(accept)
+	return &Channel{Peer: c, M: m, Rule: p.Case.Rules[0], play: p, identity: slices.Index(p.peers, c)}
+}
+
+// MustBeUp ends the case unless HTLCs can be offered.
+func (ch *Channel) MustBeUp(what string) {
+	if !ch.M.Link().Up {
+		ch.play.controlFailed(what, fmt.Sprintf("after %v%s", ch.Names(), ch.Peer.how()))
+	}
+}
+
+// Settle talks until both sides are silent, and returns the last reaction.
+func (ch *Channel) Settle() Reaction {
+	ch.Flush()
+	var r Reaction
+	for range 60 {
+		r = ch.Peer.Fence()
+		if !ch.Take(r) {
+			break
+		}
+	}
+	if !ch.Peer.Open() {
+		ch.M.Disconnected()
+		ch.Flush()
+	}
+	return r
+}
+
+// Take hands the channel's messages of a reaction to the machine; false: there
+// were none.
+func (ch *Channel) Take(r Reaction) (any bool) {
+	for _, m := range r.Messages {
+		if m != nil && ch.about(m) {
+			any = true
+			ch.Log = append(ch.Log, m)
+			if _, warning := m.(*wire.Warning); !warning && (ch.Deaf == nil || !ch.Deaf(m)) {
+				ch.M.Receive(m)
+				ch.Flush()
+			}
+		}
+	}
+	return any
+}
+
+// about reports whether a message names the channel.
+func (ch *Channel) about(m wire.Message) bool {
+	var id wire.ChannelID
+	switch m := m.(type) {
+	case *wire.Stfu:
+		id = m.ChannelID
+	case *wire.ErrorMessage:
+		id = m.ChannelID
+	case *wire.Warning:
+		id = m.ChannelID
+	default:
+		var ok bool
+		if id, ok = wire.ChangedChannel(m); !ok {
+			id, _ = wire.ChannelOf(m)
+		}
+	}
+	return id == ch.M.ChannelID() || id == ch.M.TemporaryID()
+}
+
+// Flush carries out what the machine wants.
+func (ch *Channel) Flush() {
+	for {
+		actions := ch.M.Take()
+		ch.M.Commit()
+		if actions = append(actions, ch.M.Take()...); len(actions) == 0 {
+			return
+		}
+		for _, a := range actions {
+			ch.act(a)
+		}
+	}
+}
+
+func (ch *Channel) act(a channel.Action) {
+	if ch.Hold != nil && ch.Hold(a) {
+		ch.Held = append(ch.Held, a)
+		return
+	}
+	switch a := a.(type) {
+	case channel.Send:
+		ch.send(a.Message)
+	case channel.AskOutpoint:
+		_ = ch.M.OutpointIs("")
+	case channel.AskChange:
+		_ = ch.M.AnswerChange(a.ID, 0, nil, "")
+	case channel.AskChangeOutpoint:
+		_ = ch.M.ChangeOutpoint(a.ID, ch.next.Txid, ch.next.Index)
+	case channel.AskContinue:
+		_ = ch.M.ChangePending()
+		_ = ch.M.ChangeStored()
+	case channel.AskLock:
+		_ = ch.M.Lock(a.Txid)
+	case channel.Persist, channel.Append, channel.SetTimer, channel.Broadcast, channel.Disconnect:
+	default:
+		ch.Events = append(ch.Events, a)
+	}
+}
+
+// send sends a message of the machine. That the machine complains is a failure of
+// the target: nothing has been bent by then.
+func (ch *Channel) send(m wire.Message) {
+	var data []byte
+	switch m := m.(type) {
+	case *wire.Warning:
+		data = m.Data
+	case *wire.ErrorMessage:
+		data = m.Data
+	}
+	if data != nil && ch.Bend == nil {
+		ch.play.fail(ch.Rule, mismatch{message: "what the target sent is not right: " + string(data), planted: -1,
+			expected: []string{"a message that the suite's side of the channel can take"}, received: fmt.Sprintf("%v", ch.Names()), frame: lastFrame(ch.play.frames)})
+		return
+	}
+	messages := []wire.Message{m}
+	if ch.Bend != nil {
+		messages = ch.Bend(m)
+	}
+	for _, m := range messages {
+		ch.Peer.Send(m)
+	}
+}
+
+// Names are the names of what the target sent, in order.
+func (ch *Channel) Names() []string {
+	names := make([]string, len(ch.Log))
+	for i, m := range ch.Log {
+		names[i] = m.Name()
+	}
+	return names
+}
+
+// Count counts what the target sent since the log had from entries.
+func (ch *Channel) Count(from int, name string) (n int) {
+	for _, m := range ch.Log[from:] {
+		if m.Name() == name {
+			n++
+		}
+	}
+	return n
+}
+
+// Want records a failure of id unless the target sent a message since the log
+// had from entries, or did not, as wanted.
+func (ch *Channel) Want(id rule.ID, from int, name string, wanted bool) bool {
+	if (ch.Count(from, name) > 0) == wanted {
+		return true
+	}
+	what, message := name, name+" did not come"
+	if !wanted {
+		what, message = "no "+name, name+" came"
+	}
+	ch.play.fail(id, mismatch{message: message, planted: -1, expected: []string{what},
+		received: fmt.Sprintf("%v%s", ch.Names()[from:], ch.Peer.how()), frame: lastFrame(ch.play.frames)})
+	return false
+}
+
+// Fresh makes a change to an outpoint that nobody knows, the next one that the
+// suite's side names.
+func (ch *Channel) Fresh(flags byte) LoopbackChange {
+	ch.next = LoopbackChange{Txid: ch.play.Random32(), Index: 1, Flags: flags}
+	return ch.next
+}
+
+// Start begins a change; without talking it as far as it goes.
+func (ch *Channel) Start(flags byte) LoopbackChange {
+	c := ch.Fresh(flags)
+	if err := ch.M.StartChange(0, c.Payload()); err != nil {
+		ch.play.controlFailed("a change can begin", oneLine(err.Error()))
+	}
+	return c
+}
+
+// Change takes the channel through a change as far as both sides continue, and
+// ends the case when it does not come so far.
+func (ch *Channel) Change() LoopbackChange {
+	c := ch.Start(0)
+	ch.Settle()
+	ch.MustBeUp("a change of a Loopback channel")
+	return c
+}
+
+// Order has the target begin, abort or lock a change (PCF-162).
+func (ch *Channel) Order(kind byte, rest ...[]byte) Reaction {
+	id := ch.M.ChannelID()
+	payload := slices.Concat([]byte{kind}, id[:], slices.Concat(rest...))
+	ch.Peer.Send(&wire.Piggyback{ProtocolID: ch.play.Codec.LoopbackID(), Payload: payload})
+	return ch.Settle()
+}
+
+// Kinds of orders.
+const (
+	OrderChange = 16 + iota
+	OrderAbort
+	OrderLock
+)
+
+// OrderStart has the target begin a change.
+func (ch *Channel) OrderStart(flags byte) LoopbackChange {
+	c := ch.Fresh(flags)
+	ch.Order(OrderChange, make([]byte, 8), c.Payload())
+	return c
+}
+
+// Offer offers an HTLC with an onion that nobody can open, and talks until it is
+// over: a round of commitments in which both sides have updates. It is the
+// positive control that a channel works; the case ends when it does not.
+func (ch *Channel) Offer() {
+	before := ch.ended()
+	ch.Add()
+	ch.Settle()
+	if ch.ended() == before {
+		ch.play.controlFailed("an HTLC is offered, refused and removed", fmt.Sprintf("after %v%s", ch.Names(), ch.Peer.how()))
+	}
+}
+
+// Works is Offer as a requirement.
+func (ch *Channel) Works(id rule.ID, what string) bool {
+	before, from := ch.ended(), len(ch.Log)
+	_, err := ch.M.Add(ch.htlc())
+	if err == nil {
+		ch.Settle()
+	}
+	if ch.ended() > before {
+		return true
+	}
+	received := fmt.Sprintf("%v%s", ch.Names()[from:], ch.Peer.how())
+	if err != nil {
+		received = oneLine(err.Error())
+	}
+	ch.play.fail(id, mismatch{message: "no HTLC can be offered and removed: " + what, planted: -1,
+		expected: []string{what}, received: received, frame: lastFrame(ch.play.frames)})
+	return false
+}
+
+func (ch *Channel) ended() (n int) {
+	for _, e := range ch.Events {
+		if f, ok := e.(channel.HTLCFailed); ok && !f.Dropped {
+			n++
+		}
+	}
+	return n
+}
+
+// Add offers such an HTLC.
+func (ch *Channel) Add() {
+	if _, err := ch.M.Add(ch.htlc()); err != nil {
+		ch.play.controlFailed("an HTLC can be offered", oneLine(err.Error()))
+	}
+}
+
+func (ch *Channel) htlc() channel.AddHTLC {
+	hash := ch.play.Random32()
+	var origin channel.Origin
+	copy(origin[:], hash[:])
+	return channel.AddHTLC{Origin: origin, Amount: 5_000_000, Hash: hash, Expiry: ch.M.Height() + 1000, Onion: make([]byte, 1366)}
+}
+
+// Provoke sends something bent and requires one of the outcomes. When the
+// connection survives, what came is handed on.
+func (ch *Channel) Provoke(id rule.ID, m wire.Message, what string, want ...Outcome) Reaction {
+	r := ch.Peer.Provoke(id, Stimulus{Message: m, What: what}, want...)
+	if slices.Contains(want, r.Outcome) && ch.Peer.Open() && r.Outcome == Ignored {
+		ch.Take(r)
+	}
+	return r
+}
+
+// Withhold runs do, talks, and returns what the suite's side would have sent from
+// the first message of type M on. Without one the case ends.
+func Withhold[M wire.Message](ch *Channel, do func()) []wire.Message {
+	var kept []wire.Message
+	before := ch.Bend
+	ch.Bend = func(m wire.Message) []wire.Message {
+		if _, ok := m.(M); ok || len(kept) > 0 {
+			kept = append(kept, m)
+			return nil
+		}
+		return []wire.Message{m}
+	}
+	do()
+	ch.Settle()
+	ch.Bend = before
+	if len(kept) == 0 {
+		ch.play.controlFailed(fmt.Sprintf("the conversation reaches the suite's %T", *new(M)), fmt.Sprintf("after %v%s", ch.Names(), ch.Peer.how()))
+	}
+	return kept
+}
+
+// Refuse is "sends a warning and closes the connection, or fails the channel".
+var Refuse = []Outcome{WarnedClosed, Errored, ErroredClosed}
+
+// Drop ends the connection and makes a new one, as far as init; Resume goes on.
+func (ch *Channel) Drop() Reaction {
+	if ch.Peer.Open() {
+		ch.Peer.Close()
+	}
+	ch.M.Disconnected()
+	ch.Held = nil
+	ch.Flush()
+	ch.Peer = ch.play.DialAs(ch.identity)
+	return ch.Peer.Exchange()
+}
+
+// Reconnect drops the connection and reestablishes the channel on a new one. It
+// returns the target's channel_reestablish, nil when there was none.
+func (ch *Channel) Reconnect() *wire.ChannelReestablish {
+	from := len(ch.Log)
+	r := ch.Drop()
+	ch.M.SetFeatures(ch.Peer.negotiated())
+	ch.M.Connected()
+	ch.Flush()
+	ch.Take(r)
+	ch.Settle()
+	for _, m := range ch.Log[from:] {
+		if m, ok := m.(*wire.ChannelReestablish); ok {
+			return m
+		}
+	}
+	return nil
+}

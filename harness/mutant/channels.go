@@ -1,0 +1,118 @@
+package mutant
+
+import (
+	"superscalar/refnode/peer"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// channels are mutants of channels inside a factory, and of changes under them.
+func channels() []Mutant {
+	var all []Mutant
+	off := func(id rule.ID, breaks, want string) {
+		all = append(all, Mutant{ID: string(id), Rule: id, Breaks: breaks, Want: want, Rules: rule.Without(id)})
+	}
+	wrong := "what the target sent is not right"
+	silent := "the target ignored it"
+	off(rule.PCF160, "confirms no Loopback outpoint", "funding_signed did not come")
+	off(rule.PCF161, "refuses every Loopback change", "factory_change_continue did not come")
+	off(rule.PCF162, "begins no Loopback change", "factory_change_init did not come")
+	off(rule.PCF080, "funds another output than its plugin names", "the index that Loopback names")
+	off(rule.PCF081, "takes an outpoint that its plugin refuses", silent)
+	off(rule.PCF082, "says channel_ready before its factory is usable", "channel_ready came")
+	off(rule.PCF046, "puts two channels on one outpoint", silent)
+	off(rule.PCF095, "forgets its channels when the connection ends", "channel_reestablish did not come")
+	off(rule.CHAN020, "signs closing transactions of outputs that are not on the chain", "closing_signed came")
+	off(rule.CHAN022, "goes on with its channels after an error for all", "goes on with a channel that was failed")
+	off(rule.PCF107, "begins a twentieth pending change", "factory_change_init came")
+	off(rule.PCF111, "begins changes of channels that are shutting down", "factory_change_init came")
+	off(rule.PCF112, "takes factory_change_init outside quiescence", "answered it with factory_change_ack")
+	off(rule.PCF113, "does not compare contributions with balances", "answered it with factory_change_ack")
+	off(rule.PCF114, "does not ask its plugin about changes", "factory_change_abort did not come")
+	off(rule.PCF116, "ignores factory_change_ack that it did not ask for", silent)
+	off(rule.PCF117, "takes one funding key for all changes", "a funding_pubkey that was not used before")
+	off(rule.PCF119, "does not compare outpoints", "answered it with commitment_signed")
+	off(rule.PCF121, "revokes for the first commitment on a new outpoint", "revoke_and_ack came")
+	off(rule.PCF122, "continues before the new state is stored", "factory_change_continue came")
+	off(rule.PCF123, "stays quiet when a change continues", "payments go on after factory_change_continue")
+	off(rule.PCF124, "takes any factory_change_locked", silent)
+	off(rule.PCF125, "uses the old outpoint beside the new one", "the channel goes on, on the new outpoint")
+	off(rule.PCF126, "renames a channel whose outpoint changes", "the channel goes on, under its id")
+	off(rule.PCF129, "does not sign on a new outpoint", "commitment_signed did not come")
+	off(rule.PCF130, "signs on several outpoints without start_batch", wrong)
+	off(rule.PCF131, "takes any batch", "the target")
+	off(rule.PCF132, "takes every start_batch at its word", "the channel goes on")
+	off(rule.PCF133, "takes updates that are signed for some of the outpoints", "the target answered it with start_batch")
+	off(rule.PCF134, "revokes twice for a batch", wrong)
+	off(rule.PCF135, "fails a channel over signatures for old outpoints", "the channel goes on")
+	off(rule.PCF136, "sends start_batch before a first commitment", "start_batch came")
+	off(rule.PCF140, "aborts what is pending", "factory_change_abort came")
+	off(rule.PCF141, "does not answer factory_change_abort", "factory_change_abort did not come")
+	off(rule.PCF143, "forgets what is pending when the peer aborts it", "factory_change_abort came")
+	off(rule.PCF144, "signs updates for the current outpoint alone", wrong)
+	off(rule.PCF145, "ignores factory_change_abort without a change", silent)
+	off(rule.PCF147, "ignores factory_change_continue with another outpoint", silent)
+	off(rule.PCF148, "locks a change on its own", "factory_change_locked came")
+	off(rule.PCF150, "does not say which change is unfinished", "next_funding is missing")
+	off(rule.PCF151, "does not say what it locked", "my_current_funding_locked is missing")
+	off(rule.PCF152, "says factory_change_continue once", "factory_change_continue did not come")
+	off(rule.PCF153, "does not sign again what next_funding asks for", "commitment_signed did not come")
+	off(rule.PCF154, "ignores a next_funding that it does not know", "factory_change_abort did not come")
+	off(rule.PCF155, "ignores that both sides name another next_funding", "error did not come")
+	off(rule.PCF156, "does not look at my_current_funding_locked", "factory_change_locked did not come")
+	off(rule.PCF157, "refuses a second factory_change_continue", "warned and closed")
+	off(rule.PCF088, "forwards with the delta of the outgoing channel alone", "update_add_htlc came")
+	off(rule.PCF099, "says something else for a forward that would expire too early", "expiry_too_soon")
+	off(rule.PCF094, "gives preimages whatever the height", "no preimage for an HTLC that expires too soon")
+	off(rule.PCF093, "asks for the usual delta in invoices", "at least 144 + 18 blocks")
+	off(rule.PCF071, "forgets in a restart which channels are in a factory", "after the restart")
+	off(rule.PCF142, "sends updates in quiescence", "update_fail_htlc came")
+	off(rule.PCF146, "stays quiet for ever", "the target stays quiet")
+	off(rule.CHAN013, "forwards although it is a client", "update_add_htlc came")
+	return append(all,
+		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",
+			Rules: rule.Without(rule.PCF086, rule.PCF099)},
+		Mutant{ID: "PCF-087", Rule: rule.PCF087, Breaks: "takes HTLCs that expire too early", Want: "an HTLC that expires too soon is not fulfilled",
+			Rules: rule.Without(rule.PCF087, rule.PCF093, rule.PCF094)},
+		out("PCF-110", rule.PCF110, "sends stfu as soon as a channel is ready", "stfu came", func(m *wire.Base) []wire.Message {
+			id, ok := wire.ChannelOf(m)
+			if !ok || m.Name() != "channel_ready" {
+				return one(m)
+			}
+			return []wire.Message{m, &wire.Stfu{ChannelID: id, Initiator: 1}}
+		}),
+		out("PCF-115", rule.PCF115, "sends factory_change_ack with its stfu", "factory_change_ack came", func(m *wire.Stfu) []wire.Message {
+			return []wire.Message{m, &wire.ChangeAck{Change: wire.Change{ChannelID: m.ChannelID, FundingPubkey: anyPoint}}}
+		}),
+		out("PCF-118", rule.PCF118, "names the outpoint before factory_change_ack", "factory_change_ack, and then factory_change_funding", func(m *wire.ChangeAck) []wire.Message {
+			return []wire.Message{&wire.ChangeFunding{Outpoint: wire.ChangeOutpoint{ChannelID: m.Change.ChannelID}}, m}
+		}),
+		Mutant{ID: "PCF-120", Rule: rule.PCF120, Breaks: "signs something else on a new outpoint", Want: wrong, Tamper: signsWrong},
+		out("PCF-128", rule.PCF128, "does not answer factory_change_init", "factory_change_ack did not come", func(*wire.ChangeAck) []wire.Message { return nil }),
+	)
+}
+
+// anyPoint is the generator of the curve.
+var anyPoint = wire.Point{
+	0x02, 0x79, 0xbe, 0x66, 0x7e, 0xf9, 0xdc, 0xbb, 0xac, 0x55, 0xa0, 0x62, 0x95, 0xce, 0x87, 0x0b, 0x07,
+	0x02, 0x9b, 0xfc, 0xdb, 0x2d, 0xce, 0x28, 0xd9, 0x59, 0xf2, 0x81, 0x5b, 0x16, 0xf8, 0x17, 0x98,
+}
+
+// signsWrong alters the first signature behind factory_change_funding.
+func signsWrong() peer.Tamper {
+	funded := false
+	return peer.Tamper{Out: func(m wire.Message) []wire.Message {
+		switch x := m.(type) {
+		case *wire.ChangeFunding:
+			funded = true
+		case *wire.CommitmentSigned:
+			if funded {
+				funded = false
+				bent := *x
+				bent.Signature[40] ^= 1
+				return one(&bent)
+			}
+		}
+		return one(m)
+	}}
+}

@@ -1,0 +1,294 @@
+package ceremony
+
+import (
+	"errors"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/factory"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Channels are the channels that ceremonies make outputs for (section 8.1). A
+// node without them has machines that wait for no channel: its ceremonies make
+// outputs and nothing else. Implementations answer at once, and never call the
+// machine that calls them.
+type Channels interface {
+	// Expect says that an attempt makes an output. At the LSP it is the order to
+	// open the channel, after the messages that the machine returns next; at the
+	// client it is what open_channel has to fit (CHAN-004).
+	Expect(o ChannelOutput)
+	// Opened reports whether both first commitments on an output are signed, and
+	// ours is stored.
+	Opened(o btcwire.OutPoint) bool
+	// Forget says that an attempt ended before its outputs were made (CHAN-008).
+	Forget(attempt wire.CeremonyID)
+	// Keep says that an attempt ended and that its outputs are made, or may be.
+	Keep(attempt wire.CeremonyID)
+}
+
+// ChannelOutput is a channel's funding output, as one side of the channel needs
+// it.
+type ChannelOutput struct {
+	Peer     Peer // the other side
+	Attempt  wire.CeremonyID
+	Factory  wire.CeremonyID
+	Client   factory.ClientIndex
+	Outpoint btcwire.OutPoint
+	Value    factory.Sat
+	// LSPKey is the LSP's funding key; Key our own secret one, Theirs the peer's
+	// (CHAN-003).
+	LSPKey wire.Point
+	Key    *btcec.PrivateKey
+	Theirs wire.Point
+	Params factory.Params
+	Shape  factory.Shape
+}
+
+// ErrMovesChannels is the error of an update at a node with channels: how it
+// moves them (section 8.4) is not implemented.
+var ErrMovesChannels = errors.New("an update moves channels, which this node cannot do yet")
+
+// outputOf describes a channel output of a tree. own is our key, the other key of
+// the channel is the peer's.
+func outputOf(t *factory.Tree, ch factory.ChannelOutput, own *btcec.PrivateKey, lsp bool) ChannelOutput {
+	terms := t.Factory().Terms()
+	o := ChannelOutput{
+		Client: ch.Client, Outpoint: ch.Outpoint, Value: ch.Value, Key: own, LSPKey: wire.Point(compressed(own)),
+		Params: terms.Params, Shape: terms.Shape,
+	}
+	for _, k := range ch.Channel.Keys {
+		if k != compressed(own) {
+			o.Theirs = k
+		}
+	}
+	if !lsp {
+		o.LSPKey = o.Theirs
+	}
+	return o
+}
+
+// channelOutput is that of client i in a creation.
+func (c *creation) channelOutput(i int) ChannelOutput {
+	o := outputOf(c.tree, c.tree.Channels(factory.ClientIndex(i))[0], c.members[i].channel, true)
+	o.Peer, o.Attempt, o.Factory = c.members[i].peer, c.id, c.id
+	return o
+}
+
+// expect orders the channels of a creation that was proposed.
+func (l *LSP) expect(c *creation) {
+	if l.cfg.Channels == nil {
+		return
+	}
+	for i := range c.members {
+		l.cfg.Channels.Expect(c.channelOutput(i))
+	}
+}
+
+// hasChannel reports whether the LSP holds client i's signature on its own first
+// commitment (CHAN-001).
+func (l *LSP) hasChannel(c *creation, i int) bool {
+	return l.cfg.Channels == nil || !l.cfg.on(rule.CHAN001) || l.cfg.Channels.Opened(c.channelOutput(i).Outpoint)
+}
+
+// forgetChannels and keepChannels end an attempt.
+func (c Config) forgetChannels(attempt wire.CeremonyID) {
+	if c.Channels != nil {
+		c.Channels.Forget(attempt)
+	}
+}
+
+func (c Config) keepChannels(attempt wire.CeremonyID) {
+	if c.Channels != nil {
+		c.Channels.Keep(attempt)
+	}
+}
+
+// ChannelOpened says that a channel has been opened: what waits for it goes on.
+func (l *LSP) ChannelOpened(now time.Time) []Out {
+	var out []Out
+	for _, c := range l.sortedCreations() {
+		if c.state != storing {
+			continue
+		}
+		more, err := l.tryFund(c)
+		out = append(out, more...)
+		if err != nil {
+			out = append(out, l.drop(now, c, l.blame(c, nobody, err))...)
+		}
+	}
+	for _, ch := range l.sortedChanges() {
+		if ch.state != changePartials || !ch.signed || !l.soldHasChannel(ch) {
+			continue
+		}
+		more, err := l.completePhase(now, ch)
+		out = append(out, more...)
+		if err != nil {
+			out = append(out, l.endChange(ch, nobody, own(err))...)
+		}
+	}
+	return out
+}
+
+// soldOutput is the output of the channel that a sale makes.
+func (ch *lspChange) soldOutput() (ChannelOutput, error) {
+	key, err := ch.factory.saleKey(ch.id)
+	if err != nil {
+		return ChannelOutput{}, err
+	}
+	o := outputOf(ch.factory.tree, ch.sale.NewChannel, key, true)
+	o.Peer, o.Attempt, o.Factory = ch.factory.Members[ch.record.Buyer].Peer, ch.id, ch.factory.ID()
+	return o, nil
+}
+
+// expectSold orders the channel of a sale.
+func (l *LSP) expectSold(ch *lspChange) error {
+	if ch.sale == nil || l.cfg.Channels == nil {
+		return nil
+	}
+	o, err := ch.soldOutput()
+	if err == nil {
+		l.cfg.Channels.Expect(o)
+	}
+	return err
+}
+
+// soldHasChannel reports whether a phase may be signed: that of a sale may once
+// the LSP holds the buyer's signature on its own first commitment (CHAN-001).
+func (l *LSP) soldHasChannel(ch *lspChange) bool {
+	return l.cfg.Channels == nil || ch.sale == nil || ch.phase != 1 || !l.cfg.on(rule.CHAN001) || l.cfg.Channels.Opened(ch.sale.NewChannel.Outpoint)
+}
+
+// ChannelOutputs are the channel outputs of the factory that its LSP has keys
+// for: those of the live tree, and those of sales that were interrupted. A key
+// that cannot be derived is an error.
+func (f *Factory) ChannelOutputs() ([]ChannelOutput, error) {
+	var out []ChannelOutput
+	add := func(ch factory.ChannelOutput, attempt wire.CeremonyID, index uint32) error {
+		key, err := f.keys.Channel(attempt, index)
+		if err != nil {
+			return err
+		}
+		o := outputOf(f.tree, ch, key, true)
+		o.Peer, o.Attempt, o.Factory = f.Members[ch.Client].Peer, attempt, f.ID()
+		out = append(out, o)
+		return nil
+	}
+	for i := range f.Members {
+		for _, ch := range f.tree.Channels(factory.ClientIndex(i)) {
+			attempt, index := f.ID(), uint32(i)
+			for _, k := range ch.Channel.Keys {
+				if id, sold := f.sold[k]; sold {
+					attempt, index = id, 0
+				}
+			}
+			if err := add(ch, attempt, index); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, ch := range f.interrupted {
+		if ch.sale != nil && ch.reached < 2 {
+			if err := add(ch.sale.NewChannel, ch.id, 0); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// waitsForChannel reports whether the phase that a client has just stored makes
+// a channel output of its own on which it has no commitment yet (CHAN-002).
+func (c *Client) waitsForChannel(a *clientAttempt) bool {
+	if c.cfg.Channels == nil || !c.cfg.on(rule.CHAN002) {
+		return false
+	}
+	switch ch := a.change; {
+	case ch == nil:
+		i := factory.ClientIndex(a.proposal.ClientIndex)
+		return !c.cfg.Channels.Opened(a.tree.Channels(i)[0].Outpoint)
+	case ch.sale != nil && a.phase == 1 && ch.sale.Buyer == ch.held.Client():
+		return !c.cfg.Channels.Opened(ch.sale.NewChannel.Outpoint)
+	default:
+		return false
+	}
+}
+
+// ChannelOpened says that a channel has been opened: ceremony_stored that was
+// held back for it goes out.
+func (c *Client) ChannelOpened(now time.Time) []wire.Ceremony {
+	a := c.attempt
+	if a == nil || !a.held || c.waitsForChannel(a) {
+		return nil
+	}
+	a.held = false
+	a.deadline = c.patience(now)
+	out, err := c.sayStored(a)
+	if err != nil {
+		return append(out, c.refuse(a.id, err)...)
+	}
+	return out
+}
+
+// expectChannel says which channel output an attempt makes for this client.
+func (c *Client) expectChannel(a *clientAttempt) {
+	if c.cfg.Channels == nil {
+		return
+	}
+	switch ch := a.change; {
+	case ch == nil:
+		o := outputOf(a.tree, a.tree.Channels(factory.ClientIndex(a.proposal.ClientIndex))[0], a.channelKey, false)
+		o.Peer, o.Attempt, o.Factory = c.lsp, a.id, a.id
+		c.cfg.Channels.Expect(o)
+	case ch.sale != nil && ch.sale.Buyer == ch.held.Client():
+		if o, err := ch.held.soldOutput(ch, a.id); err == nil { // else open_channel is refused, and the LSP waits in vain
+			o.Peer = c.lsp
+			c.cfg.Channels.Expect(o)
+		}
+	}
+}
+
+func (h *Held) soldOutput(ch *clientChange, attempt wire.CeremonyID) (ChannelOutput, error) {
+	key, err := h.cfg.Keys.Channel(attempt, 0)
+	if err != nil {
+		return ChannelOutput{}, err
+	}
+	o := outputOf(h.tree, ch.sale.NewChannel, key, false)
+	o.Attempt, o.Factory = attempt, h.ID()
+	return o, nil
+}
+
+// ChannelOutputs are the client's own channel outputs in the factory, those of
+// sales that may still be completed too. A key that cannot be derived is an
+// error. Peer is for the caller to fill in.
+func (h *Held) ChannelOutputs() ([]ChannelOutput, error) {
+	var out []ChannelOutput
+	for _, ch := range h.tree.Channels(h.Client()) {
+		attempt := h.ID()
+		for _, change := range h.Changes {
+			if sale, ok := change.Message.(*wire.Sale); ok && factory.ClientIndex(sale.Buyer) == h.Client() && string(sale.ChannelScript) == string(ch.Channel.Script[:]) {
+				attempt = sale.Ceremony
+			}
+		}
+		key, err := h.cfg.Keys.Channel(attempt, 0)
+		if err != nil {
+			return nil, err
+		}
+		o := outputOf(h.tree, ch, key, false)
+		o.Attempt, o.Factory = attempt, h.ID()
+		out = append(out, o)
+	}
+	for _, change := range h.Changes {
+		if run := change.run; run != nil && run.sale != nil && run.sale.Buyer == h.Client() && run.reached < 2 {
+			o, err := h.soldOutput(run, change.Message.ID())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}

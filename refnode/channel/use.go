@@ -1,0 +1,35 @@
+package channel
+
+import "superscalar/wire/rule"
+
+// Use is what a factory lets its channel be used for now. The zero value sets no
+// limit. It is not stored: the node says it again after a restart.
+type Use struct {
+	// Suspended stops HTLCs, both ways: the factory's funding transaction is not
+	// confirmed any more (CER-026).
+	Suspended bool
+	// Until is the height from which on no HTLC is offered, 0: none (CHAN-011).
+	Until Height
+	// MaxExposure bounds the HTLCs towards us, 0: the node's own limit
+	// (CHAN-012).
+	MaxExposure MilliSat
+}
+
+// SetUse says what the channel may be used for from now on.
+func (m *Machine) SetUse(u Use) { m.use = u }
+
+// inUse reports whether the factory lets HTLCs be offered.
+func (m *Machine) inUse() bool {
+	if m.use.Suspended && m.on(rule.CER026) {
+		return false
+	}
+	return m.use.Until == 0 || m.height < m.use.Until || !m.on(rule.CHAN011)
+}
+
+// maxExposure is what HTLCs towards us may sum to, 0: no limit.
+func (m *Machine) maxExposure() MilliSat {
+	if m.use.MaxExposure != 0 && m.on(rule.CHAN012) {
+		return m.use.MaxExposure
+	}
+	return m.cfg.Limits.MaxExposure
+}

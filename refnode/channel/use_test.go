@@ -1,0 +1,73 @@
+package channel_test
+
+import (
+	"testing"
+
+	"superscalar/refnode/channel"
+)
+
+// upNow reports whether node i takes HTLCs.
+func upNow(p *pair, i int) bool { return p.nodes[i].m.Link().Up }
+
+// From the height that the factory names on no HTLC is offered, and none below it
+// is refused (CHAN-011).
+func TestNoHTLCIsOfferedFromTheExitHeightOn(t *testing.T) {
+	p := opened(t, setting{})
+	for i := range p.nodes {
+		p.do(i, func(m *channel.Machine) { m.SetUse(channel.Use{Until: 500}) })
+	}
+	for _, tt := range []struct {
+		height channel.Height
+		up     bool
+	}{{499, true}, {500, false}, {501, false}, {499, true}} {
+		for i, n := range p.nodes {
+			n.height = tt.height
+			p.do(i, func(m *channel.Machine) { m.Block(tt.height) })
+			err := p.add(i, -1, 5_000_000)
+			p.drain()
+			if (err == nil) != tt.up || upNow(p, i) != tt.up {
+				t.Errorf("height %d: %s offers an HTLC: %v; up %v", tt.height, n.name, err, upNow(p, i))
+			}
+		}
+	}
+}
+
+// A channel of a factory that is not confirmed any more offers nothing, and what
+// the peer adds is for the router to fail (CER-026).
+func TestASuspendedChannel(t *testing.T) {
+	p := opened(t, setting{})
+	p.do(0, func(m *channel.Machine) { m.SetUse(channel.Use{Suspended: true}) })
+	if err := p.add(0, -1, 5_000_000); err == nil || upNow(p, 0) {
+		t.Errorf("it offers: %v", err)
+	}
+	p.must(p.add(1, -1, 5_000_000)) // the peer has not heard of it
+	p.drain()
+	for _, h := range p.nodes[0].router.received {
+		if h.Refuse != channel.RefuseShutdown {
+			t.Errorf("it takes %+v", h)
+		}
+	}
+	if len(p.nodes[0].router.received) != 1 {
+		t.Fatal("nothing came")
+	}
+	p.do(0, func(m *channel.Machine) { m.SetUse(channel.Use{}) })
+	p.must(p.add(0, -1, 5_000_000))
+}
+
+// What a factory allows goes before the node's own limit (CHAN-012).
+func TestExposureOfAChannelInAFactory(t *testing.T) {
+	for _, tt := range []struct {
+		limit, own channel.MilliSat
+		refuse     channel.Refuse
+	}{{0, 0, 0}, {6_000_000, 0, 0}, {5_999_999, 0, channel.RefuseExposure}, {6_000_000, 1_000_000, 0}, {0, 1_000_000, channel.RefuseExposure}} {
+		p := opened(t, setting{limits: [2]channel.Limits{0: {MaxExposure: tt.own}}})
+		p.do(0, func(m *channel.Machine) { m.SetUse(channel.Use{MaxExposure: tt.limit}) })
+		p.must(p.add(1, -1, 6_000_000))
+		p.drain()
+		for _, h := range p.nodes[0].router.received {
+			if h.Refuse != tt.refuse {
+				t.Errorf("limit %d, own %d: %d, want %d", tt.limit, tt.own, h.Refuse, tt.refuse)
+			}
+		}
+	}
+}

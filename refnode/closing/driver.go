@@ -1,0 +1,298 @@
+package closing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/chain"
+	"superscalar/refnode/commitment"
+	"superscalar/refnode/exit"
+	"superscalar/refnode/wallet"
+)
+
+// Driver carries out plans. It is for one goroutine. What it remembers are fees
+// and first deadlines: after a restart it begins with low fees again, goes on
+// from its own transactions in the mempool, and loses nothing else, since the
+// wallet keeps reservations.
+type Driver struct {
+	// Wallet pays for commitments and HTLC transactions; nil: then nothing is
+	// claimed, and commitments go out as they are.
+	Wallet *wallet.Wallet
+	// Fees are exit.DefaultFees when zero.
+	Fees exit.Fees
+
+	efforts map[btcwire.OutPoint]*effort
+}
+
+// effort is what was tried to get an outpoint spent.
+type effort struct {
+	txid     chainhash.Hash // of the transaction to publish; zero for a claim
+	first    commitment.Height
+	deadline commitment.Height
+	tried    []attempt
+}
+
+// attempt is a claim or a child that was submitted.
+type attempt struct {
+	txid  chainhash.Hash
+	rate  wallet.FeeRate // of the package
+	fee   commitment.Sat // of the transaction with this txid
+	child *wallet.Child  // when it spends a shared anchor
+}
+
+// Report is what one step did.
+type Report struct {
+	Height commitment.Height
+	Plan   Plan
+	Sent   []Sent
+}
+
+// Sent is a transaction that was offered to the network.
+type Sent struct {
+	Action Action
+	// Txid is that of the claim, or of Action.Tx.
+	Txid chainhash.Hash
+	// Rate is that of the package, Fee what the claim or the child pays, in sat.
+	Rate wallet.FeeRate
+	Fee  commitment.Sat
+	// Raised is true when it replaces an earlier one.
+	Raised bool
+	// Err is why it was not taken, or could not be paid for. The next step tries
+	// again.
+	Err error
+}
+
+// ErrNoCoin : there is nothing to pay with, or nothing that is worth it.
+var ErrNoCoin = errors.New("no confirmed coin to pay the fee")
+
+// Step looks at the chain, decides about a channel and submits. What is claimed
+// goes to script, which has to be the same in every step. Bring the wallet up to
+// date before. An error means that the backend did not answer, or that something
+// of the channel cannot be read: what can be done without it is done.
+func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, script []byte) (Report, error) {
+	view, err := look(ctx, backend)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{Height: view.tip}
+	plan, failed := Decide(c, view)
+	if view.err != nil {
+		return Report{}, view.err
+	}
+	report.Plan = plan
+	t := &turn{d: d, view: view, c: c, script: script}
+	for _, a := range plan.Publish {
+		sent, tried, err := t.carryOut(a)
+		if tried {
+			report.Sent = append(report.Sent, sent)
+		}
+		failed = errors.Join(failed, err)
+	}
+
+	return report, errors.Join(failed, view.err)
+}
+
+// reservation names the coin that pays for whatever spends an outpoint: two
+// transactions that compete for it never both confirm.
+func reservation(o btcwire.OutPoint) string { return reservationPrefix + o.String() }
+
+const reservationPrefix = "closing/"
+
+// Release gives back the coins of outpoints whose spend is buried.
+func (d *Driver) Release(ctx context.Context, backend chain.Interface) error {
+	if d.Wallet == nil {
+		return nil
+	}
+	view, err := look(ctx, backend)
+	if err != nil {
+		return err
+	}
+	for _, id := range d.Wallet.Reservations() {
+		text, ours := strings.CutPrefix(id, reservationPrefix)
+		if !ours {
+			continue
+		}
+		o, err := btcwire.NewOutPointFromString(text)
+		if err != nil {
+			continue
+		}
+		spend, found := view.Spend(*o)
+		if found && spend.Confirmed && view.tip >= spend.Height+Buried {
+			delete(d.efforts, *o)
+			if err := d.Wallet.Release(id); err != nil {
+				return fmt.Errorf("release the coin of %s: %w", text, err)
+			}
+		}
+	}
+
+	return view.err
+}
+
+// effort finds or starts what is done about an outpoint.
+func (d *Driver) effort(a Action, tip commitment.Height) *effort {
+	var txid chainhash.Hash
+	if a.Tx != nil {
+		txid = a.Tx.TxHash()
+	}
+	if d.efforts == nil {
+		d.efforts = map[btcwire.OutPoint]*effort{}
+	}
+	e := d.efforts[a.Outpoint]
+	if e == nil || e.txid != txid {
+		e = &effort{txid: txid, first: tip, deadline: a.Deadline}
+		d.efforts[a.Outpoint] = e
+	}
+	e.deadline = min(e.deadline, a.Deadline)
+
+	return e
+}
+
+// fees are the bounds of what is paid.
+func (d *Driver) fees() exit.Fees {
+	if d.Fees == (exit.Fees{}) {
+		return exit.DefaultFees
+	}
+
+	return d.Fees
+}
+
+// turn is one step for one channel.
+type turn struct {
+	d      *Driver
+	view   *snapshot
+	c      *Channel
+	script []byte
+}
+
+// carryOut submits an action if there is anything to submit. The error is the
+// backend's.
+func (t *turn) carryOut(a Action) (sent Sent, tried bool, err error) {
+	if a.Claim != nil && (t.d.Wallet == nil || t.script == nil) {
+		return Sent{}, false, nil
+	}
+	e, fees := t.d.effort(a, t.view.tip), t.d.fees()
+	rate := fees.At(e.first, e.deadline, t.view.tip)
+	before, wait := t.pending(a, e, rate)
+	if wait || t.view.err != nil {
+		return Sent{}, false, nil
+	}
+	for {
+		sent = t.submit(a, e, before, rate)
+		if !outbid(sent.Err) || rate >= fees.Max {
+			break
+		}
+		rate = min(2*rate, fees.Max)
+	}
+	if chain.IsRejection(sent.Err, chain.ReasonAlreadyKnown) {
+		return Sent{}, false, nil // it was confirmed meanwhile
+	}
+	var refused *chain.Rejection
+	var short *wallet.ShortError
+	if sent.Err == nil || errors.As(sent.Err, &refused) || errors.As(sent.Err, &short) || errors.Is(sent.Err, ErrNoCoin) {
+		return sent, true, nil
+	}
+
+	return sent, true, sent.Err
+}
+
+// outbid reports whether an attempt failed because what is in the mempool pays
+// more.
+func outbid(err error) bool {
+	return chain.IsRejection(err, chain.ReasonInsufficientFee) || chain.IsRejection(err, chain.ReasonPackageRBF)
+}
+
+// pending finds our own attempt in the mempool, and reports whether there is
+// nothing to do: it pays enough so far, or somebody else pays.
+func (t *turn) pending(a Action, e *effort, rate wallet.FeeRate) (before *attempt, wait bool) {
+	at := a.Outpoint
+	if a.Tx != nil {
+		spend, found := t.view.Spend(a.Outpoint)
+		if !found || spend.Tx.TxHash() != e.txid {
+			return nil, false // not in the mempool
+		}
+		if rate <= rateOf(a.Fee, size(a.Tx)) || a.Anchor == nil {
+			return nil, true // it pays for itself
+		}
+		at = a.Anchor.Outpoint
+	}
+	spend, found := t.view.Spend(at)
+	if !found {
+		return nil, false
+	}
+	before = t.own(a, e, spend)
+	switch {
+	case before != nil:
+		return before, rate < before.rate+wallet.IncrementalRelay
+	case a.Tx != nil: // somebody else pays: help from half-time on
+		return nil, t.view.tip < e.first+(e.deadline-min(e.first, e.deadline))/2
+	default:
+		return nil, false // a rival
+	}
+}
+
+// own finds the attempt that a transaction in the mempool is: one of this
+// process, or of one before, which paid to the same script.
+func (t *turn) own(a Action, e *effort, s Spend) *attempt {
+	txid := s.Tx.TxHash()
+	for i := range e.tried {
+		if e.tried[i].txid == txid {
+			return &e.tried[i]
+		}
+	}
+	last := s.Tx.TxOut[len(s.Tx.TxOut)-1]
+	if string(last.PkScript) != string(t.script) {
+		return nil
+	}
+	fee := commitment.Sat(0)
+	for _, out := range s.Tx.TxOut {
+		fee -= commitment.Sat(out.Value)
+	}
+	for _, in := range s.Tx.TxIn {
+		switch o := in.PreviousOutPoint; {
+		case a.Claim != nil && o == a.Claim.Outpoint:
+			fee += commitment.Sat(a.Claim.Output.Value)
+		case a.Anchor != nil && o == a.Anchor.Outpoint:
+			fee += commitment.Sat(a.Anchor.Output.Value)
+		default:
+			coin, found := t.reserved(reservation(a.Outpoint))
+			if !found || coin.Outpoint != o {
+				return nil
+			}
+			fee += coin.Value
+		}
+	}
+	found := attempt{txid: txid, fee: fee, rate: rateOf(fee, size(s.Tx))}
+	if a.Tx != nil {
+		found.rate = rateOf(fee+a.Fee, size(s.Tx)+size(a.Tx))
+	}
+	e.tried = append(e.tried, found)
+
+	return &e.tried[len(e.tried)-1]
+}
+
+// submit makes one attempt at a rate.
+func (t *turn) submit(a Action, e *effort, before *attempt, rate wallet.FeeRate) Sent {
+	sent := Sent{Action: a, Rate: rate, Raised: before != nil}
+	pkg, try, err := t.build(a, before, rate)
+	if err != nil {
+		sent.Err = err
+
+		return sent
+	}
+	if try.txid != (chainhash.Hash{}) {
+		// Remembered first: an answer that is lost does not make it somebody
+		// else's.
+		e.tried = append(e.tried, try)
+	}
+	sent.Txid, sent.Fee, sent.Rate = pkg[0].TxHash(), try.fee, try.rate
+	if sent.Err = t.view.backend.Submit(t.view.ctx, pkg); sent.Err != nil {
+		sent.Err = fmt.Errorf("submit %s: %w", a.Reason, sent.Err)
+	}
+
+	return sent
+}

@@ -1,0 +1,190 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/chain"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/closing"
+	"superscalar/refnode/commitment"
+	"superscalar/wire"
+)
+
+// enforcer ends channels on the chain. It works outside of steps, since it asks
+// the chain: a step takes what a channel holds, and another one tells the channel
+// what was seen. Nothing is lost between them: what is seen follows from the
+// stored channel and the chain, and is seen again.
+type enforcer struct {
+	mu      sync.Mutex // one look at a time
+	driver  closing.Driver
+	scripts map[Salt][]byte
+}
+
+// ending is a channel that ends on the chain.
+type ending struct {
+	salt    Salt
+	id      wire.ChannelID
+	settled bool
+	channel *closing.Channel
+}
+
+// maxRounds bounds how often a look goes on because channels told one another
+// something: a preimage goes from one to the next.
+const maxRounds = 4
+
+// enforce looks after every channel that ends on the chain.
+func (h *Hub) enforce(ctx context.Context, backend chain.Interface) error {
+	e := &h.enforcer
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	synced := false
+	for range maxRounds {
+		all, err := h.ending()
+		if err != nil || len(all) == 0 {
+			return err
+		}
+		if h.cfg.Coins != nil && !synced {
+			if err := h.cfg.Coins.Sync(ctx, backend); err != nil {
+				return err
+			}
+			synced = true
+		}
+		news, err := h.round(ctx, backend, all)
+		if err != nil {
+			return err
+		}
+		if !news {
+			break
+		}
+	}
+	return e.driver.Release(ctx, backend)
+}
+
+// round takes a step for each channel, and reports whether one of them was told
+// something.
+func (h *Hub) round(ctx context.Context, backend chain.Interface, all []ending) (news bool, failed error) {
+	for _, c := range all {
+		script, err := h.claimScript(c.salt)
+		if err != nil {
+			return news, err
+		}
+		report, err := h.enforcer.driver.Step(ctx, backend, c.channel, script)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("channel %s on the chain: %w", c.id, err))
+		}
+		if report.Height == 0 {
+			continue // the chain did not answer
+		}
+		h.report(c, &report)
+		told, err := h.seen(c, &report.Plan)
+		if err != nil {
+			return news, errors.Join(failed, err)
+		}
+		news = news || told
+	}
+	return news, failed
+}
+
+// report logs what was sent.
+func (h *Hub) report(c ending, r *closing.Report) {
+	for _, s := range r.Sent {
+		h.cfg.Log.Info("on the chain", "channel", c.id.String(), "what", s.Action.Reason, "txid", s.Txid.String(),
+			"rate", s.Rate.String(), "deadline", s.Action.Deadline, "error", s.Err)
+	}
+}
+
+// ending returns what is known of the channels that end on the chain: those that
+// failed, that are closed together, and in factories those whose output is there.
+func (h *Hub) ending() (all []ending, err error) {
+	err = h.do(func(*step) {
+		for _, c := range h.channels {
+			m := c.machine
+			surfaced := m.Open.ChannelInFactory != nil && m.Confirmed != wire.Txid{}
+			if m.Forgotten || len(m.Fundings) == 0 || m.Failure == "" && m.ClosingTx == nil && !surfaced {
+				continue
+			}
+			e := ending{salt: c.salt, id: m.ID, settled: c.settled, channel: closing.Of(m)}
+			e.channel.Revoked = func(n commitment.Number) (*channel.Revoked, error) { return h.readRevoked(e.salt, n) }
+			all = append(all, e)
+		}
+	})
+	return all, err
+}
+
+// seen tells a channel what the chain shows.
+func (h *Hub) seen(e ending, p *closing.Plan) (news bool, err error) {
+	news = len(p.Preimages)+len(p.Gone)+len(p.Removed) > 0
+	if !news && p.Settled() == e.settled && !p.Done() {
+		return false, nil
+	}
+	return news, h.do(func(st *step) {
+		c := h.salted(e.salt)
+		if c == nil || c.machine.Forgotten {
+			return
+		}
+		for _, preimage := range p.Preimages {
+			c.machine.Preimage(preimage)
+		}
+		for _, id := range p.Gone {
+			c.machine.Gone(id)
+		}
+		for _, id := range p.Removed {
+			c.machine.Removed(id)
+		}
+		c.settled = p.Settled() // a reorganisation may take it back
+		st.touch(c)
+		if p.Done() {
+			c.machine.Forget()
+			st.writes = append(st.writes, c.salt.erase)
+		}
+	})
+}
+
+// salted finds a channel by its salt: the entry itself may have been read again.
+func (h *Hub) salted(salt Salt) *entry {
+	for _, c := range h.channels {
+		if c.salt == salt {
+			return c
+		}
+	}
+	return nil
+}
+
+// outpoints are the channels by the outputs that commitments spend, replaced
+// ones included.
+func (h *Hub) outpoints() map[btcwire.OutPoint]*entry {
+	all := map[btcwire.OutPoint]*entry{}
+	for _, c := range h.channels {
+		if c.machine.Forgotten {
+			continue
+		}
+		for _, f := range c.machine.Fundings {
+			all[btcwire.OutPoint{Hash: txidOf(f.Txid), Index: uint32(f.Index)}] = c
+		}
+		for _, r := range c.machine.Replaced {
+			all[btcwire.OutPoint{Hash: txidOf(r.Funding.Txid), Index: uint32(r.Funding.Index)}] = c
+		}
+	}
+	return all
+}
+
+// spends stops the channels whose outputs a confirmed transaction spends.
+func (st *step) spends(outputs map[btcwire.OutPoint]*entry, tx *btcwire.MsgTx) {
+	for _, in := range tx.TxIn {
+		c := outputs[in.PreviousOutPoint]
+		if c == nil {
+			continue
+		}
+		txid := tx.TxHash()
+		if together := c.machine.Closing(); together != nil && together.TxHash() == txid {
+			continue
+		}
+		c.machine.OnChain("spent on the chain by " + txid.String())
+		st.touch(c)
+	}
+}

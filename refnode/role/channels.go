@@ -1,0 +1,272 @@
+package role
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/factory"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+
+	btcwire "github.com/btcsuite/btcd/wire"
+)
+
+// Channels is what a role and its hub know together: the channel outputs of its
+// factories and attempts, and the channels on them. The role's machines tell it
+// which outputs there are (ceremony.Channels), the hub asks it about keys and
+// outpoints (hub.Factory), the base node about open_channel.
+//
+// It has a lock of its own and calls nobody while it holds it, so that the hub may
+// ask it inside a step while the role waits for a disk or a chain. What follows
+// from what it hears is done by a goroutine, in order (Run).
+type Channels struct {
+	rules    rule.Set
+	protocol wire.ProtocolID
+
+	mu      sync.Mutex
+	entries map[channelKey]*entry
+	opened  map[btcwire.OutPoint]bool
+	aside   map[wire.CeremonyID]bool // factories whose records cannot be read
+	orders  []Order
+	ready   chan struct{} // an order waits
+}
+
+// channelKey names a channel of a factory for good: whose it is, and the LSP's
+// funding key, which no two channels share.
+type channelKey struct {
+	peer ceremony.Peer
+	lsp  wire.Point
+}
+
+// entry is a channel output with what is known of its channel.
+type entry struct {
+	ceremony.ChannelOutput
+	live   bool // an attempt that makes it is going on
+	failed bool // the channel on it did
+	use    channel.Use
+}
+
+func (e *entry) id() wire.ChannelID {
+	return channel.ChannelIDOf(wire.Txid(e.Outpoint.Hash), uint16(e.Outpoint.Index))
+}
+
+// Order is something that follows from what the registry heard.
+type Order struct {
+	Kind   OrderKind
+	Output ceremony.ChannelOutput // none for OrderCheck
+	Reason string                 // why to leave
+}
+
+// OrderKind is the kind of an Order.
+type OrderKind int
+
+// The orders.
+const (
+	// OrderOpen: the LSP opens the channel.
+	OrderOpen OrderKind = iota
+	// OrderOpened: the channel is opened; ceremonies wait for it.
+	OrderOpened
+	// OrderForget: the channel's attempt is over (CHAN-008).
+	OrderForget
+	// OrderCheck: an attempt is over, its outputs are made; the channels on them
+	// may be usable.
+	OrderCheck
+	// OrderLeave: the way out starts (CHAN-010, CHAN-021).
+	OrderLeave
+)
+
+// NewChannels returns a registry without outputs.
+func NewChannels(protocol wire.ProtocolID, rules rule.Set) *Channels {
+	return &Channels{
+		rules: rules, protocol: protocol, entries: map[channelKey]*entry{}, opened: map[btcwire.OutPoint]bool{},
+		aside: map[wire.CeremonyID]bool{}, ready: make(chan struct{}, 1),
+	}
+}
+
+// order queues. The caller holds c.mu.
+func (c *Channels) order(o Order) {
+	c.orders = append(c.orders, o)
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Run hands orders to do, one after the other, until done is closed. The messages
+// of the machine whose call led to an order are in its role's tray, or its role's
+// lock is held, when the order comes.
+func (c *Channels) Run(done <-chan struct{}, do func(Order)) {
+	for {
+		select {
+		case <-c.ready:
+		case <-done:
+			return
+		}
+		c.mu.Lock()
+		orders := c.orders
+		c.orders = nil
+		c.mu.Unlock()
+		for _, o := range orders {
+			select {
+			case <-done:
+				return
+			default:
+				do(o)
+			}
+		}
+	}
+}
+
+// Expect implements ceremony.Channels.
+func (c *Channels) Expect(o ceremony.ChannelOutput) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.add(o)
+	e.live = true
+	if o.LSPKey == pointOf(o.Key) && !c.opened[o.Outpoint] {
+		c.order(Order{Kind: OrderOpen, Output: o})
+	}
+}
+
+// add files an output. The caller holds c.mu.
+func (c *Channels) add(o ceremony.ChannelOutput) *entry {
+	key := channelKey{o.Peer, o.LSPKey}
+	e := c.entries[key]
+	if e == nil {
+		e = &entry{ChannelOutput: o, use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
+		c.entries[key] = e
+	}
+	return e
+}
+
+// Restore files an output that the store knows of.
+func (c *Channels) Restore(o ceremony.ChannelOutput) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(o)
+}
+
+// RestoreAside says which factories cannot be read: their channels are left alone.
+func (c *Channels) RestoreAside(list []Aside) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range list {
+		c.aside[a.ID] = true
+	}
+}
+
+// RestoreOpened says which outputs the hub has channels on.
+func (c *Channels) RestoreOpened(o btcwire.OutPoint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened[o] = true
+}
+
+// Opened implements ceremony.Channels.
+func (c *Channels) Opened(o btcwire.OutPoint) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened[o]
+}
+
+// Keep implements ceremony.Channels.
+func (c *Channels) Keep(attempt wire.CeremonyID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	made := false
+	for _, e := range c.entries {
+		if e.Attempt == attempt {
+			e.live, made = false, true
+		}
+	}
+	if made {
+		c.order(Order{Kind: OrderCheck})
+	}
+}
+
+// Forget implements ceremony.Channels.
+func (c *Channels) Forget(attempt wire.CeremonyID) {
+	c.forget(func(e *entry) bool { return e.Attempt == attempt })
+}
+
+// ForgetFactory forgets what a factory has: it was never funded.
+func (c *Channels) ForgetFactory(id wire.CeremonyID) {
+	c.forget(func(e *entry) bool { return e.Factory == id })
+}
+
+func (c *Channels) forget(which func(*entry) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.sorted() {
+		if !which(e) {
+			continue
+		}
+		if !c.rules.On(rule.CHAN008) {
+			e.live = false
+			continue
+		}
+		delete(c.entries, channelKey{e.Peer, e.LSPKey})
+		delete(c.opened, e.Outpoint)
+		c.order(Order{Kind: OrderForget, Output: e.ChannelOutput})
+	}
+}
+
+// sorted are the entries in an order that does not depend on chance.
+func (c *Channels) sorted() []*entry {
+	out := make([]*entry, 0, len(c.entries))
+	for _, e := range c.entries {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b *entry) int {
+		if d := bytes.Compare(a.Factory[:], b.Factory[:]); d != 0 {
+			return d
+		}
+		return bytes.Compare(a.LSPKey[:], b.LSPKey[:])
+	})
+	return out
+}
+
+func pointOf(k *btcec.PrivateKey) wire.Point {
+	return wire.Point(k.PubKey().SerializeCompressed())
+}
+
+// InFactory is the base node's order to open the channel of an output.
+func (c *Channels) InFactory(o ceremony.ChannelOutput) wire.ChannelInFactory {
+	return wire.ChannelInFactory{
+		ProtocolID: c.protocol, InstanceID: [32]byte(o.Factory), EarlyWarningTime: uint16(o.Params.EarlyWarningTime(o.Shape)),
+	}
+}
+
+// Channel is a channel that is opened.
+type Channel struct {
+	ceremony.ChannelOutput
+	ID wire.ChannelID
+}
+
+// Channels are the opened channels of a factory on outputs that are in its tree.
+func (c *Channels) Channels(id wire.CeremonyID, in func(factory.ClientIndex, btcwire.OutPoint) bool) []Channel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []Channel
+	for _, e := range c.sorted() {
+		if e.Factory == id && c.opened[e.Outpoint] && in(e.Client, e.Outpoint) {
+			out = append(out, Channel{e.ChannelOutput, e.id()})
+		}
+	}
+	return out
+}
+
+// SetUse keeps what a channel may be used for, for a machine that is made of its
+// record again.
+func (c *Channels) SetUse(o ceremony.ChannelOutput, u channel.Use) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[channelKey{o.Peer, o.LSPKey}]; e != nil {
+		e.use = u
+	}
+}

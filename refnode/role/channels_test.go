@@ -1,0 +1,158 @@
+package role_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/hub"
+	"superscalar/refnode/role"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+var superscalar = wire.Codec{}.SuperScalarID()
+
+func secret(i byte) *btcec.PrivateKey {
+	key, _ := btcec.PrivKeyFromBytes([]byte{i})
+	return key
+}
+
+func public(i byte) wire.Point { return wire.Point(secret(i).PubKey().SerializeCompressed()) }
+
+// theLSP is the peer of a client; key 1 is the LSP's, key 2 the client's.
+var theLSP = wire.Point{2, 7}
+
+func expected() ceremony.ChannelOutput {
+	return ceremony.ChannelOutput{
+		Peer: theLSP, Attempt: wire.CeremonyID{5}, Factory: wire.CeremonyID{5}, Client: 1,
+		Outpoint: btcwire.OutPoint{Hash: chainhash.Hash{9}, Index: 3}, Value: 100_000,
+		LSPKey: public(1), Key: secret(2), Theirs: public(1),
+		Params: factory.DefaultParams(factory.PS), Shape: factory.DefaultShape(1),
+	}
+}
+
+// fitting is the open_channel that an attempt asks for.
+func fitting(c *role.Channels) *wire.OpenChannel {
+	return channel.NewOpen([32]byte{}, wire.ChannelID{1}, 100_000, c.InFactory(expected()), wire.ChannelKeys{Funding: public(1)})
+}
+
+// A client takes the channel that its attempt asks for, as long as that is going
+// on, once, and no other (CHAN-003 to CHAN-005).
+func TestCheckChannel(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*role.Channels, *wire.OpenChannel)
+		want   string // in the refusal, "" for none
+		peer   wire.Point
+	}{
+		{"as asked for", func(*role.Channels, *wire.OpenChannel) {}, "", theLSP},
+		{"another LSP", func(*role.Channels, *wire.OpenChannel) {}, "no channel with this funding key", wire.Point{2, 8}},
+		{"another instance", func(_ *role.Channels, m *wire.OpenChannel) { m.ChannelInFactory.InstanceID[0]++ }, "no channel with this funding key", theLSP},
+		{"another funding key", func(_ *role.Channels, m *wire.OpenChannel) { m.Keys.Funding = public(3) }, "no channel with this funding key", theLSP},
+		{"a sat less", func(_ *role.Channels, m *wire.OpenChannel) { m.FundingSat-- }, "CHAN-004", theLSP},
+		{"a sat more", func(_ *role.Channels, m *wire.OpenChannel) { m.FundingSat++ }, "CHAN-004", theLSP},
+		{"pushed", func(_ *role.Channels, m *wire.OpenChannel) { m.PushMsat = 1 }, "CHAN-004", theLSP},
+		{"early warning", func(_ *role.Channels, m *wire.OpenChannel) { m.ChannelInFactory.EarlyWarningTime-- }, "factory_early_warning_time", theLSP},
+		{"a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 144 }, "", theLSP},
+		{"more than a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 145 }, "CHAN-005", theLSP},
+		{"after the attempt", func(c *role.Channels, _ *wire.OpenChannel) { c.Keep(wire.CeremonyID{5}) }, "CHAN-004", theLSP},
+		{"open already", func(c *role.Channels, _ *wire.OpenChannel) { c.RestoreOpened(expected().Outpoint) }, "CHAN-004", theLSP},
+		{"open before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
+			c.RestoreOpened(expected().Outpoint)
+			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
+		}, "", theLSP},
+		{"forgotten", func(c *role.Channels, _ *wire.OpenChannel) { c.Forget(wire.CeremonyID{5}) }, "no channel with this funding key", theLSP},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := role.NewChannels(superscalar, rule.Set{})
+			c.Expect(expected())
+			open := fitting(c)
+			open.ToSelfDelay = role.MaxClientDelay
+			tt.change(c, open)
+			err := c.CheckChannel(tt.peer, open)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("it says %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// The outpoint is the one that was computed from the ceremony, and no other
+// (CHAN-007); the delay that accept_channel asks for is the factory's (CHAN-006).
+func TestOutpointAndDelay(t *testing.T) {
+	c := role.NewChannels(superscalar, rule.Set{})
+	c.Expect(expected())
+	open := fitting(c)
+	txid, index := wire.Txid(expected().Outpoint.Hash), uint16(3)
+	if err := c.CheckOutpoint(theLSP, open, txid, index); err != nil {
+		t.Error(err)
+	}
+	if c.CheckOutpoint(theLSP, open, txid, index+1) == nil || c.CheckOutpoint(theLSP, open, wire.Txid{8}, index) == nil {
+		t.Error("another outpoint passes")
+	}
+	if got := c.ToSelfDelay(theLSP, open); got != 720 {
+		t.Errorf("to_self_delay %d", got)
+	}
+	c.Keep(wire.CeremonyID{5})
+	if c.CheckOutpoint(theLSP, open, txid, index) == nil {
+		t.Error("the outpoint of an attempt that is over passes")
+	}
+}
+
+// A stored channel of an attempt that ended is deleted; one of a factory whose
+// records cannot be read is left alone.
+func TestFundingKeyOfAStoredChannel(t *testing.T) {
+	c := role.NewChannels(superscalar, rule.Set{})
+	open := fitting(c)
+	if _, err := c.FundingKey(theLSP, open); !errors.Is(err, hub.ErrForgotten) {
+		t.Errorf("an unknown channel: %v", err)
+	}
+	c.RestoreAside([]role.Aside{{ID: wire.CeremonyID{5}}})
+	if _, err := c.FundingKey(theLSP, open); !errors.Is(err, hub.ErrAside) || errors.Is(err, hub.ErrForgotten) {
+		t.Errorf("a factory that was set aside: %v", err)
+	}
+	c.Restore(expected())
+	if key, err := c.FundingKey(theLSP, open); err != nil || !key.PubKey().IsEqual(secret(2).PubKey()) {
+		t.Errorf("a known one: %v", err)
+	}
+}
+
+// What the hub says becomes orders, in order; opening is the LSP's alone.
+func TestOrders(t *testing.T) {
+	c := role.NewChannels(superscalar, rule.Set{})
+	c.Expect(expected())
+	mine := expected()
+	mine.Peer, mine.Key, mine.Theirs = wire.Point{2, 9}, secret(1), public(2)
+	mine.Outpoint.Index = 4
+	c.Expect(mine)
+	about := hub.Channel{Peer: theLSP, Open: fitting(c)}
+	c.Hear(about, channel.Opened{})
+	if !c.Opened(expected().Outpoint) || c.Opened(mine.Outpoint) {
+		t.Error("the wrong output is open")
+	}
+	c.Hear(about, channel.EarlyWarning{Expiry: 77})
+	c.Hear(about, channel.Closed{Reason: "it failed"})
+	c.Forget(wire.CeremonyID{5})
+	c.Hear(about, channel.Closed{Reason: "forgotten"})
+	var got []role.OrderKind
+	done := make(chan struct{})
+	c.Run(done, func(o role.Order) {
+		if got = append(got, o.Kind); len(got) == 6 {
+			close(done)
+		}
+	})
+	want := []role.OrderKind{role.OrderOpen, role.OrderOpened, role.OrderLeave, role.OrderLeave, role.OrderForget, role.OrderForget}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("orders %v, want %v", got, want)
+		}
+	}
+}

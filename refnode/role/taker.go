@@ -1,0 +1,166 @@
+package role
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/hub"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// What the hub and the base node ask the registry.
+
+// find is the entry that open_channel is about.
+func (c *Channels) find(peer ceremony.Peer, open *wire.OpenChannel) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[channelKey{peer, open.Keys.Funding}]
+	if e == nil || open.ChannelInFactory == nil || e.Factory != wire.CeremonyID(open.ChannelInFactory.InstanceID) {
+		return nil
+	}
+	return e
+}
+
+// errNoOutput : no attempt makes an output for the channel, and no factory has it.
+var errNoOutput = errors.New("no factory has an output for this channel")
+
+// FundingKey implements hub.Factory (CHAN-003). A channel that no factory knows is
+// one of an attempt that ended (CHAN-008): hub.ErrForgotten.
+func (c *Channels) FundingKey(peer wire.Point, open *wire.OpenChannel) (*btcec.PrivateKey, error) {
+	if e := c.find(peer, open); e != nil {
+		return e.Key, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if in := open.ChannelInFactory; in != nil && c.aside[wire.CeremonyID(in.InstanceID)] {
+		return nil, hub.ErrAside
+	}
+	return nil, fmt.Errorf("%w: %w", hub.ErrForgotten, errNoOutput)
+}
+
+// Outpoint implements hub.Factory (PCF-080).
+func (c *Channels) Outpoint(peer wire.Point, open *wire.OpenChannel) (txid wire.Txid, index uint16, err error) {
+	e := c.find(peer, open)
+	if e == nil {
+		return txid, 0, errNoOutput
+	}
+	return wire.Txid(e.Outpoint.Hash), uint16(e.Outpoint.Index), nil
+}
+
+// CheckOutpoint implements hub.Factory (PCF-081, CHAN-007).
+func (c *Channels) CheckOutpoint(peer wire.Point, open *wire.OpenChannel, txid wire.Txid, index uint16) error {
+	e := c.find(peer, open)
+	switch {
+	case e == nil || !c.isLive(e) && c.rules.On(rule.CHAN004):
+		return errNoOutput
+	case (wire.Txid(e.Outpoint.Hash) != txid || uint16(e.Outpoint.Index) != index) && c.rules.On(rule.CHAN007):
+		return fmt.Errorf("the channel's output is %s", e.Outpoint)
+	default:
+		return nil
+	}
+}
+
+func (c *Channels) isLive(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.live
+}
+
+// CheckChannel says whether open_channel is one that an attempt of the peer asks
+// for: its instance, its funding keys, the value of its output, nothing pushed,
+// the factory's early warning time (PCF-061, CHAN-003, CHAN-004).
+func (c *Channels) CheckChannel(peer ceremony.Peer, open *wire.OpenChannel) error {
+	e := c.find(peer, open)
+	in := open.ChannelInFactory
+	switch {
+	case e == nil:
+		return fmt.Errorf("factory instance %x has no channel with this funding key", in.InstanceID)
+	case e.LSPKey == pointOf(e.Key):
+		return errors.New("the LSP opens the channels of a factory")
+	case !c.isLive(e) && c.rules.On(rule.CHAN004) || !c.free(e):
+		return errors.New("no attempt that is going on asks for this channel (CHAN-004)")
+	case open.FundingSat != uint64(e.Value) && c.rules.On(rule.CHAN004):
+		return fmt.Errorf("funding_satoshis is %d, the output has %d (CHAN-004)", open.FundingSat, e.Value)
+	case open.PushMsat != 0 && c.rules.On(rule.CHAN004):
+		return errors.New("push_msat in a channel of a factory (CHAN-004)")
+	case int(in.EarlyWarningTime) != int(e.Params.EarlyWarningTime(e.Shape)):
+		return fmt.Errorf("factory_early_warning_time is %d, that of the factory %d", in.EarlyWarningTime, e.Params.EarlyWarningTime(e.Shape))
+	case open.ToSelfDelay > MaxClientDelay && c.rules.On(rule.CHAN005):
+		return fmt.Errorf("to_self_delay %d is above %d (CHAN-005)", open.ToSelfDelay, MaxClientDelay)
+	default:
+		c.replace(e)
+		return nil
+	}
+}
+
+// free reports whether an output has no channel, or one that failed: the LSP opens
+// another when the connection took away our signature on its first commitment, and
+// an attempt goes on that needs one. Both are on the same keys and pay the same.
+func (c *Channels) free(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.opened[e.Outpoint] || e.failed
+}
+
+// replace forgets a channel that failed for the one that takes its place.
+func (c *Channels) replace(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened[e.Outpoint] {
+		delete(c.opened, e.Outpoint)
+		e.failed = false
+		c.order(Order{Kind: OrderForget, Output: e.ChannelOutput})
+	}
+}
+
+// MaxClientDelay is the longest to_self_delay that an LSP may ask of a client's
+// commitments, in blocks (CHAN-005).
+const MaxClientDelay = 144
+
+// ToSelfDelay is what accept_channel asks of the LSP's commitments, in blocks
+// (CHAN-006); 0 leaves it to the base node.
+func (c *Channels) ToSelfDelay(peer ceremony.Peer, open *wire.OpenChannel) uint16 {
+	if e := c.find(peer, open); e != nil && c.rules.On(rule.CHAN006) {
+		return e.Params.ToSelfDelay
+	}
+	return 0
+}
+
+// Use says what a channel may be used for now.
+func (c *Channels) Use(peer wire.Point, open *wire.OpenChannel) channel.Use {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[channelKey{peer, open.Keys.Funding}]; e != nil {
+		return e.use
+	}
+	return channel.Use{}
+}
+
+// Hear implements hub.Factory.
+func (c *Channels) Hear(about hub.Channel, a channel.Action) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[channelKey{about.Peer, about.Open.Keys.Funding}]
+	if e == nil {
+		return
+	}
+	switch a := a.(type) {
+	case channel.Opened:
+		c.opened[e.Outpoint], e.failed = true, false
+		c.order(Order{Kind: OrderOpened, Output: e.ChannelOutput})
+	case channel.EarlyWarning:
+		if c.rules.On(rule.CHAN010) {
+			c.order(Order{Kind: OrderLeave, Output: e.ChannelOutput, Reason: fmt.Sprintf("an HTLC expires at height %d", a.Expiry)})
+		}
+	case channel.Closed:
+		e.failed = true
+		if c.rules.On(rule.CHAN021) {
+			c.order(Order{Kind: OrderLeave, Output: e.ChannelOutput, Reason: a.Reason})
+		}
+	}
+}
