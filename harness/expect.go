@@ -65,7 +65,7 @@ func ParseExpectations(data []byte) ([]Expectation, error) {
 	return list, nil
 }
 
-var ruleID = regexp.MustCompile(`^[A-Z]{3}-[0-9]{3}$`)
+var ruleID = regexp.MustCompile(`^[A-Z]{2,6}-[0-9]{3}$`)
 
 // check names the first field that is missing or malformed.
 func (e Expectation) check() error {

@@ -20,7 +20,8 @@ restarts the nodes in between, and closes the channels. lnd confirms each step
 through its own RPC. Exit code 0 when all of it came to pass.
 
 It needs the Go toolchain and, the first time, the module proxy.`,
-		Args: takes(),
+		Example: "  superscalar interop --verbose",
+		Args:    takes(),
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := os.MkdirTemp("", "superscalar-interop-")
 			if err != nil {

@@ -284,17 +284,18 @@ func lndCloses(s *script) (string, error) {
 }
 
 func lspCloses(s *script) (string, error) {
-	for _, c := range s.lsp.channelsWith(s.lnd.NodeID, true) {
-		raw, err := hex.DecodeString(c.ChannelID)
-		if err != nil {
-			return "", err
-		}
-		if err := s.lsp.side.CloseChannel(wire.ChannelID(raw), false); err != nil {
-			return "", err
-		}
-		return "by the LSP's order", s.closedAtLND(2)
+	left := s.lsp.channelsWith(s.lnd.NodeID, true)
+	if len(left) == 0 {
+		return "", errors.New("the LSP has no channel with lnd left")
 	}
-	return "", errors.New("the LSP has no channel with lnd left")
+	raw, err := hex.DecodeString(left[0].ChannelID)
+	if err != nil {
+		return "", err
+	}
+	if err := s.lsp.side.CloseChannel(wire.ChannelID(raw), false); err != nil {
+		return "", err
+	}
+	return "by the LSP's order", s.closedAtLND(2)
 }
 
 // closedAtLND mines until lnd lists n channels that were closed by agreement.

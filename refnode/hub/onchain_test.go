@@ -152,6 +152,11 @@ func TestForceCloseWithHTLCs(t *testing.T) {
 				return b.state(toE) == payment.Succeeded
 			})
 			l.restart()
+			l.connect(a)
+			l.connect(e)
+			w.until("the other channels have no HTLC left", func() bool {
+				return l.up() == 2 && l.with(a).Remote == 350_000_000-1000-5000 && l.with(e).Remote == 430_000_000
+			})
 			w.pass(160, l, b)
 			if s := l.with(b); s.State() != "closed" {
 				t.Errorf("the LSP has it %s: %s", s.State(), s.Failure)
@@ -302,15 +307,13 @@ func TestMutualClose(t *testing.T) {
 	w := newWorld(t)
 	l, c := star(w, "b")
 	b := c[0]
-	script := append([]byte{0, 20}, make([]byte, 20)...) // version 0: what needs no feature
-	own := append([]byte{0, 20}, bytes.Repeat([]byte{1}, 20)...)
-	check(t, l.hub.CloseChannel(l.with(b).ID, script, false))
-	_ = b.hub.CloseChannel(b.with(l).ID, own, false) // it may have answered already
+	check(t, l.hub.CloseChannel(l.with(b).ID, nil, false))
 	w.until("the closing transaction is out", func() bool { return len(w.chain.Mempool()) > 0 })
 	tx := w.chain.Mempool()[0]
 	w.pass(110, l, b)
-	if spend, _, err := w.chain.Spend(t.Context(), tx.TxIn[0].PreviousOutPoint); err != nil || !spend.Confirmed || len(spend.Tx.TxOut) != 2 || spend.Tx.TxOut[0].Value != 400_000 {
-		t.Errorf("it ends by %+v, %v", spend, err)
+	spend, _, err := w.chain.Spend(t.Context(), tx.TxIn[0].PreviousOutPoint)
+	if err != nil || !spend.Confirmed || len(spend.Tx.TxOut) != 2 || spend.Tx.TxOut[0].Value != 400_000 || !bytes.Equal(spend.Tx.TxOut[0].PkScript, b.closesTo()) {
+		t.Errorf("it ends by %+v, %v", spend.Tx, err)
 	}
 	w.erased(l)
 	w.erased(b)

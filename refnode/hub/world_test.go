@@ -108,6 +108,7 @@ func (p *party) start() {
 		Forward:   p.role == node.LSP,
 		Wallet:    p,
 		Coins:     p.wallet,
+		Script:    p.closesTo(),
 		Broadcast: func(tx *btcwire.MsgTx, _ string) { _ = p.w.chain.Submit(context.Background(), chain.Package{tx}) },
 		Notice:    func(a payment.Action) { p.notices <- a },
 	}, payment.Height(tip.Height))
@@ -293,4 +294,10 @@ func (s *lockedSource) Read(b []byte) (int, error) {
 		binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)^s.n)
 	}
 	return n, err
+}
+
+// closesTo is the script of a mutual close: of version 0, which needs no feature.
+func (p *party) closesTo() []byte {
+	id := p.id()
+	return append([]byte{0, 20}, id[1:21]...)
 }
