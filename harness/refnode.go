@@ -139,7 +139,7 @@ func (n *refnodeNode) Buy(_ context.Context, peer transport.NodeID, amountSat ui
 }
 
 // Version is the version of this suite and reference node.
-const Version = "0.2"
+const Version = "0.3"
 
 // derive makes independent secrets out of a seed.
 func derive(seed [32]byte, label string) (out [32]byte) {

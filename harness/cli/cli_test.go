@@ -184,7 +184,7 @@ func TestReads(t *testing.T) {
 		name, args string
 		says       []string
 	}{
-		{"version", "--version", []string{"superscalar version 0.2 (SPEC.md 0.2)\n"}},
+		{"version", "--version", []string{"superscalar version 0.3 (SPEC.md 0.3)\n"}},
 		{"spec", "spec", []string{"TRN-001     MUST ", "receiver  case ", "\nPCF-151"}},
 		{"spec area", "spec --area trn", []string{"TRN-083"}},
 		{"spec id", "spec --id pcf-012", []string{"PCF-012  MUST, receiver\nA node that receives", "section  3.2 The envelope\n", "source   bLIP-56", "check    case\n", "\ncases    pcf/", "\nvectors  "}},

@@ -50,7 +50,7 @@ func TestDoctorOnTheTemplates(t *testing.T) {
 				t.Setenv("SUPERSCALAR_NODE_ARGS", kind.nodeArgs)
 				got := run("", "driver", "doctor", "--role", kind.role, "exec:"+command)
 				got.checkOK(t, append(kind.says,
-					`("superscalar/0.2")`, "the node completes a BOLT 8 handshake at 127.0.0.1:", "the node dialled the suite",
+					`("superscalar/0.3")`, "the node completes a BOLT 8 handshake at 127.0.0.1:", "the node dialled the suite",
 					"it lists the suite's peer", "restart: the node keeps its id", "the port is closed", "takes its node along", "checks, all ok\n")...)
 				if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 					t.Errorf("left behind: %v %v", left, err)

@@ -81,7 +81,7 @@ func (p *process) ready() transport.Address {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	want := map[string]string{"event": "ready", "node_id": a.ID.String(), "address": a.HostPort, "version": "superscalar/0.2"}
+	want := map[string]string{"event": "ready", "node_id": a.ID.String(), "address": a.HostPort, "version": "superscalar/0.3"}
 	if diff := cmp.Diff(want, r); diff != "" {
 		p.t.Fatal(diff)
 	}

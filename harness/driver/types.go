@@ -120,7 +120,7 @@ type Node struct {
 	NodeID string `json:"node_id"`
 	// Address is the host:port where the node listens for BOLT 8.
 	Address string `json:"address"`
-	// Version is free text, like "superscalar/0.2".
+	// Version is free text, like "superscalar/0.3".
 	Version string `json:"version"`
 }
 
