@@ -124,11 +124,12 @@ func TestNewAcceptOfAnyOpen(t *testing.T) {
 	passed := 0
 	rapid.Check(t, func(t *rapid.T) {
 		o := goodOpen()
-		o.FundingSat = rapid.Uint64Range(1000, 100_000).Draw(t, "funding_satoshis")
-		o.PushMsat = rapid.Uint64Range(0, 1000*o.FundingSat).Draw(t, "push_msat")
-		o.DustLimitSat = rapid.Uint64Range(300, o.FundingSat+300).Draw(t, "dust_limit_satoshis")
-		o.ChannelReserveSat = rapid.Uint64Range(o.DustLimitSat-1, o.FundingSat+400).Draw(t, "channel_reserve_satoshis")
-		o.FeeratePerKw = rapid.Uint32Range(250, 20_000).Draw(t, "feerate_per_kw")
+		// Within the bounds, and a little beyond them now and then.
+		o.FundingSat = rapid.Uint64Range(10_000, 100_000).Draw(t, "funding_satoshis")
+		o.PushMsat = rapid.Uint64Range(0, 1000*o.FundingSat/4).Draw(t, "push_msat")
+		o.DustLimitSat = rapid.Uint64Range(channel.MinDustLimitSat-1, o.FundingSat/4).Draw(t, "dust_limit_satoshis")
+		o.ChannelReserveSat = rapid.Uint64Range(o.DustLimitSat-1, o.FundingSat/3).Draw(t, "channel_reserve_satoshis")
+		o.FeeratePerKw = rapid.Uint32Range(channel.MinFeeratePerKw-1, 2_000).Draw(t, "feerate_per_kw")
 		if channel.CheckOpen(context(), o) != nil {
 			return
 		}
