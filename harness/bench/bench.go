@@ -135,7 +135,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 	}
 	ctx, kill := context.WithCancel(ctx)
 	defer kill()
-	r := &run{ctx: ctx, o: o, dir: dir, base: order{Cmd: "start", Chain: server.Address(), Cookie: cookie, Seed: o.Seed}, shape: shape}
+	r := &run{ctx: ctx, kill: kill, o: o, dir: dir, base: order{Cmd: "start", Chain: server.Address(), Cookie: cookie, Seed: o.Seed}, shape: shape}
 	defer func() {
 		if err != nil {
 			kill() // parties that wait for others would do so for ever
@@ -148,6 +148,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 // run is one measurement under way.
 type run struct {
 	ctx     context.Context
+	kill    context.CancelFunc // ends every party
 	o       Options
 	dir     string
 	base    order
@@ -173,6 +174,8 @@ func (r *run) measure(chain *embedded.Chain, res *Result) error {
 	}()
 	done, err := r.lsp.ask(order{Cmd: "create", Clients: ids, Shape: r.shape.String()})
 	if err != nil {
+		r.kill()  // clients wait for a factory that does not come
+		<-created // nobody reads from them any more
 		return err
 	}
 	if err := <-created; err != nil {
