@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is when a test gives up on something that hangs.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // world is a chain with nodes, each with a store, a wallet and sockets of its
 // own.

@@ -248,6 +248,8 @@ func TestLeave(t *testing.T) {
 	if p := published.Published[0]; p.Kind != "kickoff" || p.Height != 0 || p.FeeSat == 0 || p.Rule != "DELAY-004" || len(published.Waiting) != 0 {
 		t.Errorf("with a coin: %+v", published)
 	}
+	// What is told follows what is done: the line may still be on its way.
+	alice.until("telling what was published", func(control.Standing) bool { return alice.line("published kickoff") >= 0 })
 	if told, sent := alice.line("leaving: "), alice.line("published kickoff"); told < 0 || sent < told {
 		t.Errorf("the cost is told at line %d, the kickoff published at line %d of %q", told, sent, alice.told)
 	}
