@@ -79,10 +79,10 @@ func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, 
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Height: view.tip}
+	report := Report{Height: view.Height()}
 	plan, failed := Decide(c, view)
-	if view.err != nil {
-		return Report{}, view.err
+	if view.Err() != nil {
+		return Report{}, view.Err()
 	}
 	report.Plan = plan
 	t := &turn{d: d, view: view, c: c, script: script}
@@ -94,7 +94,7 @@ func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, 
 		failed = errors.Join(failed, err)
 	}
 
-	return report, errors.Join(failed, view.err)
+	return report, errors.Join(failed, view.Err())
 }
 
 // reservation names the coin that pays for whatever spends an outpoint: two
@@ -122,7 +122,7 @@ func (d *Driver) Release(ctx context.Context, backend chain.Interface) error {
 			continue
 		}
 		spend, found := view.Spend(*o)
-		if found && spend.Confirmed && view.tip >= spend.Height+Buried {
+		if found && spend.Confirmed && view.Height() >= spend.Height+Buried {
 			delete(d.efforts, *o)
 			if err := d.Wallet.Release(id); err != nil {
 				return fmt.Errorf("release the coin of %s: %w", text, err)
@@ -130,7 +130,7 @@ func (d *Driver) Release(ctx context.Context, backend chain.Interface) error {
 		}
 	}
 
-	return view.err
+	return view.Err()
 }
 
 // effort finds or starts what is done about an outpoint.
@@ -164,7 +164,7 @@ func (d *Driver) fees() exit.Fees {
 // turn is one step for one channel.
 type turn struct {
 	d      *Driver
-	view   *snapshot
+	view   snapshot
 	c      *Channel
 	script []byte
 }
@@ -175,10 +175,10 @@ func (t *turn) carryOut(a Action) (sent Sent, tried bool, err error) {
 	if a.Claim != nil && (t.d.Wallet == nil || t.script == nil) {
 		return Sent{}, false, nil
 	}
-	e, fees := t.d.effort(a, t.view.tip), t.d.fees()
-	rate := fees.At(e.first, e.deadline, t.view.tip)
+	e, fees := t.d.effort(a, t.view.Height()), t.d.fees()
+	rate := fees.At(e.first, e.deadline, t.view.Height())
 	before, wait := t.pending(a, e, rate)
-	if wait || t.view.err != nil {
+	if wait || t.view.Err() != nil {
 		return Sent{}, false, nil
 	}
 	for {
@@ -229,7 +229,7 @@ func (t *turn) pending(a Action, e *effort, rate wallet.FeeRate) (before *attemp
 	case before != nil:
 		return before, rate < before.rate+wallet.IncrementalRelay
 	case a.Tx != nil: // somebody else pays: help from half-time on
-		return nil, t.view.tip < e.first+(e.deadline-min(e.first, e.deadline))/2
+		return nil, t.view.Height() < e.first+(e.deadline-min(e.first, e.deadline))/2
 	default:
 		return nil, false // a rival
 	}
@@ -290,7 +290,7 @@ func (t *turn) submit(a Action, e *effort, before *attempt, rate wallet.FeeRate)
 		e.tried = append(e.tried, try)
 	}
 	sent.Txid, sent.Fee, sent.Rate = pkg[0].TxHash(), try.fee, try.rate
-	if sent.Err = t.view.backend.Submit(t.view.ctx, pkg); sent.Err != nil {
+	if sent.Err = t.view.Submit(pkg); sent.Err != nil {
 		sent.Err = fmt.Errorf("submit %s: %w", a.Reason, sent.Err)
 	}
 

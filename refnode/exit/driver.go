@@ -136,10 +136,10 @@ func (d *Driver) Step(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Height: view.tip}
+	report := Report{Height: view.Height()}
 	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Paths: d.paths, Coins: d.hasCoins()})
-	if view.err != nil {
-		return Report{}, view.err
+	if view.Err() != nil {
+		return Report{}, view.Err()
 	}
 	var failed error
 	for _, a := range report.Plan.Publish {
@@ -147,11 +147,11 @@ func (d *Driver) Step(ctx context.Context) (Report, error) {
 		if tried {
 			report.Sent = append(report.Sent, sent)
 		}
-		failed = errors.Join(failed, err, view.err)
+		failed = errors.Join(failed, err, view.Err())
 	}
 	d.release(view, report.Plan)
 
-	return report, errors.Join(failed, view.err)
+	return report, errors.Join(failed, view.Err())
 }
 
 // reservation names the coin that pays for whatever spends an outpoint: two
@@ -186,18 +186,18 @@ func (d *Driver) effort(a Action, tip factory.Height) *effort {
 
 // carryOut submits an action if there is anything to submit. The error is the
 // backend's.
-func (d *Driver) carryOut(view *snapshot, a Action) (sent Sent, tried bool, err error) {
-	e := d.effort(a, view.tip)
+func (d *Driver) carryOut(view snapshot, a Action) (sent Sent, tried bool, err error) {
+	e := d.effort(a, view.Height())
 	fees := d.cfg.Fees
 	if a.Interim {
 		fees.Max = max(fees.Start, fees.Max/2)
 	}
-	rate := fees.At(e.first, e.deadline, view.tip)
+	rate := fees.At(e.first, e.deadline, view.Height())
 	before, others := d.inMempool(view, a, e)
-	if view.err != nil || before != nil && rate < before.rate+wallet.IncrementalRelay {
+	if view.Err() != nil || before != nil && rate < before.rate+wallet.IncrementalRelay {
 		return Sent{}, false, nil // paid well enough so far
 	}
-	if a.Pending && others && view.tip < e.first+(e.deadline-min(e.first, e.deadline))/2 {
+	if a.Pending && others && view.Height() < e.first+(e.deadline-min(e.first, e.deadline))/2 {
 		return Sent{}, false, nil // somebody else pays; help from half-time on
 	}
 	for {
@@ -227,7 +227,7 @@ func outbid(err error) bool {
 
 // inMempool finds our own attempt that pays for an action now, or tells that
 // somebody else's child does.
-func (d *Driver) inMempool(view *snapshot, a Action, e *effort) (before *attempt, others bool) {
+func (d *Driver) inMempool(view snapshot, a Action, e *effort) (before *attempt, others bool) {
 	at := a.Outpoint
 	if a.Tx != nil {
 		at = a.Tx.Anchor()
@@ -246,7 +246,7 @@ func (d *Driver) inMempool(view *snapshot, a Action, e *effort) (before *attempt
 }
 
 // release gives back the coins of outpoints that were spent long ago.
-func (d *Driver) release(view *snapshot, p Plan) {
+func (d *Driver) release(view snapshot, p Plan) {
 	if d.cfg.Wallet == nil {
 		return
 	}
@@ -263,7 +263,7 @@ func (d *Driver) release(view *snapshot, p Plan) {
 			continue
 		}
 		spend, found := view.Spend(*o)
-		if found && spend.Confirmed && view.tip >= spend.Height+buried {
+		if found && spend.Confirmed && view.Height() >= spend.Height+buried {
 			delete(d.efforts, *o)
 			_ = d.cfg.Wallet.Release(id) // it was in the list; what does not work now works next time
 		}

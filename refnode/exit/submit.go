@@ -16,7 +16,7 @@ import (
 )
 
 // submit makes one attempt at a rate.
-func (d *Driver) submit(view *snapshot, a Action, e *effort, before *attempt, rate wallet.FeeRate) Sent {
+func (d *Driver) submit(view snapshot, a Action, e *effort, before *attempt, rate wallet.FeeRate) Sent {
 	sent := Sent{Action: a, Rate: rate, Raised: before != nil}
 	pkg, try, err := d.build(a, e, before, rate)
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *Driver) submit(view *snapshot, a Action, e *effort, before *attempt, ra
 	// else's.
 	e.tried = append(e.tried, try)
 	sent.Txid, sent.Fee, sent.Rate = pkg[0].TxHash(), try.fee, try.rate
-	if sent.Err = d.cfg.Chain.Submit(view.ctx, pkg); sent.Err != nil {
+	if sent.Err = view.Submit(pkg); sent.Err != nil {
 		sent.Err = fmt.Errorf("submit %s %s: %w", a.Kind(), sent.Txid, sent.Err)
 	}
 
