@@ -24,8 +24,9 @@ func Cases() []harness.Case {
 		forwardCases(), payeeCases(),
 		ceremonyMessageCases(), clientCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
-		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
+		openingCases(), leafPaymentCases(), leafChainCases(), delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
 	)
+	leaveOut(all)
 	for i := range all {
 		if all[i].Since == "" {
 			all[i].Since = "0.1"

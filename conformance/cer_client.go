@@ -154,6 +154,7 @@ func clientCases() []harness.Case {
 				}
 			}, rule.CER010, rule.DIST001),
 		one("fresh-keys", "A client uses a new factory key for each attempt.", freshKeys, rule.CER003),
+		one("id-used-twice", "A client does not join two attempts with one key, when both have the same id.", idUsedTwice, rule.CER003),
 		one("id-of-a-factory", "A client refuses an invitation with the id of a factory it has, whoever sends it.", func(p *harness.Play) {
 			s := p.Connect().LSPScript(harness.FactoryPlan{})
 			s.Create()
@@ -224,6 +225,31 @@ func freshKeys(p *harness.Play) {
 	if p.Check(rule.CER003, len(keys), gomega.Equal(4), "the target joins both attempts") {
 		p.Check(rule.CER003, keys[0], gomega.Not(gomega.Equal(keys[2])), "the factory keys of two attempts differ")
 	}
+}
+
+// idUsedTwice ends an attempt that the target has joined and invites it again under
+// the same id. It may refuse, or join with another key.
+func idUsedTwice(p *harness.Play) {
+	goodCreation(p)
+	c := p.Connect()
+	s := c.LSPScript(harness.FactoryPlan{})
+	again := 0
+	s.Bend = func(m wire.Ceremony) []wire.Ceremony {
+		x, ok := m.(*wire.Proposal)
+		if again++; !ok || again > 2 {
+			return []wire.Ceremony{m}
+		}
+		return []wire.Ceremony{&wire.Abort{Attempt: x.Attempt, Reason: wire.ReasonRestart}, &wire.Invite{Attempt: x.Attempt, Capacity: 100_000}}
+	}
+	s.Create()
+	joins := ofType[*wire.Join](s.Got)
+	if len(joins) > 1 {
+		p.Check(rule.CER003, joins[0].FactoryKey, gomega.Not(gomega.Equal(joins[1].FactoryKey)), "the factory keys of two attempts differ")
+	} else {
+		s.Refused(rule.CER003, "an id that was joined before", reasonsOf(rule.CER003)...)
+	}
+	c.After()
+	goodCreation(p)
 }
 
 // busyClient invites twice and wants the first attempt to be completed.

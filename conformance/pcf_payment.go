@@ -198,8 +198,10 @@ func payeeCases() []harness.Case {
 }
 
 // invoice has the target make an invoice.
-func invoice(p *harness.Play) *payment.Bolt11 {
-	text := p.Invoice(forwardMsat)
+func invoice(p *harness.Play) *payment.Bolt11 { return invoiceOver(p, forwardMsat) }
+
+func invoiceOver(p *harness.Play, msat uint64) *payment.Bolt11 {
+	text := p.Invoice(msat)
 	inv, err := payment.DecodeInvoice(text, &chaincfg.RegressionNetParams)
 	if err != nil {
 		p.Fail(p.Case.Rules[0], "the target's invoice cannot be read", "a BOLT 11 invoice", err.Error())

@@ -12,10 +12,14 @@ import (
 // Section 7 on a chain: a leaf is published after sales.
 
 func salesOnChainCases() []harness.Case {
+	poor := onChain(node.Client, "withheld-before-poor", "A buyer without coins publishes the omission of an earlier sale of its chain that is withheld.", omissionBefore, rule.PS025)
+	poor.Coinless = true
 	return []harness.Case{
 		onChain(node.LSP, "sales-in-time", "An LSP publishes every signed sale of a stock output within omission_delay - S blocks.", publishesSales, rule.PS023),
 		onChain(node.LSP, "claims", "An LSP claims unsold stock after stock_csv, and no other, even when a sale does not confirm.", claimsUnsoldOnly, rule.PS024),
 		onChain(node.Client, "withheld-sale", "A buyer whose sale is withheld publishes the omission.", publishesOmission, rule.PS025),
+		onChain(node.Client, "withheld-before", "A buyer with coins publishes the omission of an earlier sale of its chain that is withheld before the LSP can claim the stock.", omissionBefore, rule.PS025),
+		poor,
 	}
 }
 
@@ -89,4 +93,35 @@ func publishesOmission(p *harness.Play) {
 	p.Step("omission_delay blocks after the leaf is confirmed, the sale withheld")
 	p.MineEmpty(int(f.Tree().Factory().Terms().Params.OmissionDelay) - 1)
 	p.Published(rule.PS025, sales[0].Omission, "its sale is not in a block omission_delay blocks after the stock output")
+}
+
+// omissionBefore withholds the first sale of a chain whose second one is the
+// target's. If the target has coins and publishes the first sale itself, no block
+// takes it.
+func omissionBefore(p *harness.Play) {
+	s := p.Connect().LSPScript(harness.FactoryPlan{Params: shortDelays(lasted)})
+	s.Create()
+	s.MustComplete()
+	p.Mine(1)
+	s.Sell(1, 10_000)
+	s.Sell(0, 10_000)
+	f := s.Factory()
+	nodes := f.Tree().Nodes()
+	leaf := nodes[len(nodes)-1]
+	sales := f.Tree().Sales(leaf.ID, 0)
+	if !p.Check(rule.PS025, len(sales) == 2 && sales[0].Buyer == 1 && sales[1].Buyer == 0, gomega.BeTrue(), "control: the target buys after somebody else") {
+		return
+	}
+	for _, n := range nodes {
+		p.Publish(f, n.Tx)
+	}
+	params := f.Tree().Factory().Terms().Params
+	p.Step("omission_delay blocks after the leaf is confirmed, an earlier sale withheld")
+	p.MineEmpty(int(params.OmissionDelay) - 1)
+	if p.Case.Coinless { // with coins, it may try the sales first
+		p.Published(rule.PS025, sales[0].Omission, "the earlier sale is not in a block omission_delay blocks after the stock output")
+	}
+	p.Step("S blocks before the LSP can claim the stock")
+	p.MineEmpty(int(params.StockCSV - params.OmissionDelay - params.ConfirmBlocks))
+	p.Published(rule.PS025, sales[0].Omission, "no block took the earlier sale")
 }

@@ -14,7 +14,7 @@ var reasons = []struct {
 	reason wire.Reason
 	rules  []rule.ID
 }{
-	{wire.ReasonRefused, []rule.ID{rule.CER032, rule.CER041, rule.POI002}},
+	{wire.ReasonRefused, []rule.ID{rule.CER003, rule.CER032, rule.CER041, rule.POI002}},
 	{wire.ReasonBusy, []rule.ID{rule.CER006}},
 	{wire.ReasonUnknownCeremony, []rule.ID{rule.CER004, rule.CER031}},
 	{wire.ReasonUnexpected, []rule.ID{rule.CER007, rule.CER021}},

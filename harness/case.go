@@ -60,6 +60,12 @@ type Case struct {
 	Protocol Protocol
 	// Slow cases wait more than 5 s unless the target's clock can be set.
 	Slow bool
+	// Bare says that the factories of the case have no channels on their outputs,
+	// and that the target is told so: an update would have to move them (section
+	// 8.4).
+	Bare bool
+	// Coinless says that the target's wallet is to be empty.
+	Coinless bool
 	// Since is the version of SPEC.md that introduced the case.
 	Since string
 	Body  func(*Play)

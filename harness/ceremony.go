@@ -61,7 +61,7 @@ func (c *Peer) ceremonies(r Reaction) []wire.Ceremony {
 }
 
 // awaitCeremony reads the next ceremony message, whatever comes between, until
-// the deadline.
+// the deadline, or until a channel is opened for which something may wait.
 func (c *Peer) awaitCeremony() wire.Ceremony {
 	until := c.play.deadlineAt()
 	for {
@@ -69,7 +69,11 @@ func (c *Peer) awaitCeremony() wire.Ceremony {
 		if !ok {
 			return nil
 		}
-		if m := CeremonyOf(c.play.Codec, c.handle(raw)); m != nil {
+		m := CeremonyOf(c.play.Codec, c.handle(raw))
+		if c.leaf != nil {
+			c.leaf.drain()
+		}
+		if m != nil || c.leaf != nil && c.leaf.news {
 			return m
 		}
 	}

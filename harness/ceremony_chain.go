@@ -8,8 +8,6 @@ import (
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/chain"
-	"superscalar/refnode/hub"
-	"superscalar/refnode/lsp"
 	"superscalar/refnode/role"
 	"superscalar/wire"
 )
@@ -102,9 +100,7 @@ func (s *ClientsScript) Funding() *btcwire.MsgTx {
 // does, and waits until it has looked.
 type watchedChain struct {
 	Regtest
-	hub    *hub.Hub
-	lsp    *lsp.LSP
-	wayout *role.WayOut
+	node *refnodeNode
 }
 
 // Mine implements Regtest.
@@ -122,19 +118,36 @@ func (w watchedChain) MineWith(txs ...*btcwire.MsgTx) (chain.BlockID, error) {
 }
 
 func (w watchedChain) look() {
-	_ = w.hub.Look(context.Background(), w.Regtest) // channels look first: they answer at once
-	if w.lsp != nil {
-		_ = w.lsp.CheckFunding() // what it does shows on the chain
-	}
-	if w.wayout == nil {
-		return
-	}
+	n := w.node
 	ctx, cancel := context.WithTimeout(context.Background(), role.DefaultChainTimeout)
 	defer cancel()
-	if tip, err := w.Tip(ctx); err == nil {
-		_ = w.wayout.Looked(ctx, tip) // so does what this does
+	_ = n.hub.Look(ctx, w.Regtest) // channels look first: they answer at once
+	f := n.factories
+	f.mu.Lock()
+	lsp, wayout, keeper := f.lsp, f.wayout, f.keeper
+	f.mu.Unlock()
+	if keeper != nil {
+		_ = keeper.Check()
 	}
+	if lsp != nil {
+		_ = lsp.CheckFunding() // what it does shows on the chain
+	}
+	if wayout == nil {
+		return
+	}
+	if tip, err := w.Tip(ctx); err == nil {
+		_ = wayout.Looked(ctx, tip) // so does what this does
+	}
+	n.Settle()
 }
+
+// Settler is a target that the suite can ask to do what it does in other threads.
+type Settler interface {
+	Settle()
+}
+
+// Settle implements Settler.
+func (n *refnodeNode) Settle() { n.factories.settle() }
 
 // Watched implements Watcher.
 func (n *refnodeNode) Watched() bool { return true }

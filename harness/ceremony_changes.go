@@ -30,6 +30,7 @@ func (s *LSPScript) Sell(buyer int, amount uint64) {
 
 // Resume goes on with the change that was interrupted last.
 func (s *LSPScript) Resume() {
+	s.heardAll()
 	_, out, err := s.lsp.Resume(scriptNow, s.Funded)
 	s.must("interrupted change", err)
 	s.run(out)
@@ -74,6 +75,10 @@ func (s *LSPScript) WrongPoison(node factory.NodeID) {
 	s.run(out)
 }
 
+// heardAll tells the suite's LSP, between two changes, that nothing of the target's
+// is on its way: what it did not want to hear has come (CER-045).
+func (s *LSPScript) heardAll() { s.post(s.lsp.Disconnected(scriptNow, scriptPeer(0))) }
+
 // Late lets the suite's LSP give up what it waits for.
 func (s *LSPScript) Late() { s.run(s.lsp.Tick(scriptNow.Add(ceremony.DefaultDeadline))) }
 
@@ -92,6 +97,7 @@ func (s *LSPScript) Interrupt(t wire.CeremonyType, phase uint8, change func()) {
 		s.play.controlFailed(fmt.Sprintf("the target sends a message of type %d in phase %d", t, phase), s.received())
 	}
 	s.Late()
+	s.heardAll()
 }
 
 // PhaseOf is the phase that a client's message names, 0 when it names none.

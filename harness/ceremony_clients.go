@@ -22,6 +22,9 @@ type ClientsScript struct {
 
 	Peers []*Peer
 	Got   [][]wire.Ceremony // from the target, by client
+	// Leaf are the channels of each client with the target; nil in a case without
+	// them.
+	Leaf []*LeafChannels
 
 	play     *Play
 	machines []*ceremony.Client
@@ -40,7 +43,13 @@ func (p *Play) ClientsScript(plan FactoryPlan) *ClientsScript {
 	tip := func() (factory.Height, error) { return now, nil }
 	for i := range filled.Clients {
 		s.Peers = append(s.Peers, p.Connect())
-		s.machines = append(s.machines, ceremony.NewClient(ceremony.ClientConfig{Config: p.party(fmt.Sprintf("client %d", i), plan.Rules, tip)}, ceremony.Peer{}, nil))
+		config := p.party(fmt.Sprintf("client %d", i), plan.Rules, tip)
+		if !p.Case.Bare {
+			leaf := s.Peers[i].leafChannels(false, plan.Rules)
+			s.Leaf = append(s.Leaf, leaf)
+			config.Channels = leaf
+		}
+		s.machines = append(s.machines, ceremony.NewClient(ceremony.ClientConfig{Config: config}, ceremony.Peer{}, nil))
 		s.Got = append(s.Got, nil)
 		s.out = append(s.out, false)
 	}
@@ -100,6 +109,15 @@ func (s *ClientsScript) Round() {
 func (s *ClientsScript) exchange(i int) {
 	for {
 		m := s.next(i)
+		if news, said := s.channelOpened(i); news && m == nil || said {
+			if m != nil {
+				s.early[i] = append([]wire.Ceremony{m}, s.early[i]...)
+			}
+			if said {
+				return
+			}
+			continue
+		}
 		if m == nil {
 			s.out[i] = true
 			return
@@ -118,8 +136,17 @@ func (s *ClientsScript) exchange(i int) {
 // another client sends anything or time passes.
 func (s *ClientsScript) settle(i int) {
 	if c := s.Peers[i]; c.Open() {
-		s.early[i] = append(s.early[i], c.ceremonies(c.Fence())...)
+		s.early[i] = append(s.early[i], c.ceremonies(c.fenceAll())...)
 	}
+}
+
+// channelOpened reports whether a channel of client i was opened, and lets it say
+// what waits for that.
+func (s *ClientsScript) channelOpened(i int) (news, said bool) {
+	if s.Leaf == nil || !s.Leaf[i].takeNews() {
+		return false, false
+	}
+	return true, s.answer(i, s.machines[i].ChannelOpened(scriptNow))
 }
 
 // next is the next message for client i.

@@ -69,6 +69,9 @@ type LSPScript struct {
 	Sent   []wire.Ceremony // to the target
 	Funded wire.CeremonyID // the target's factory, once it is paid for
 
+	// Leaf are the channels with the target; nil in a case without them.
+	Leaf *LeafChannels
+
 	play   *Play
 	peer   *Peer
 	lsp    *ceremony.LSP
@@ -99,8 +102,13 @@ func (c *Peer) LSPScript(plan FactoryPlan) *LSPScript {
 	now := p.Tip()
 	tip := func() (factory.Height, error) { return now, nil } // where the suite stands when it begins
 	s := &LSPScript{play: p, peer: c}
+	config := p.party(fmt.Sprintf("lsp %d", len(p.frames)), plan.Rules, tip)
+	if !p.Case.Bare {
+		s.Leaf = c.leafChannels(true, plan.Rules)
+		config.Channels = s.Leaf
+	}
 	s.lsp = ceremony.NewLSP(ceremony.LSPConfig{
-		Config: p.party(fmt.Sprintf("lsp %d", len(p.frames)), plan.Rules, tip), Funder: &scriptPurse{play: p, unfunded: plan.Unfunded},
+		Config: config, Funder: &scriptPurse{play: p, unfunded: plan.Unfunded},
 		Report: func(e ceremony.Event) {
 			if e.Kind == ceremony.EventChanged {
 				s.done++
@@ -125,13 +133,33 @@ func (s *LSPScript) Create() {
 	s.run(out)
 }
 
+// Continue goes on when the suite's LSP has been held up.
+func (s *LSPScript) Continue() {
+	if s.Leaf != nil {
+		s.Leaf.moved = true
+	}
+	s.run(nil)
+}
+
 // run delivers messages until there are none.
 func (s *LSPScript) run(out []ceremony.Out) {
 	s.post(out)
-	for s.ended == "" && (len(s.inbox) > 0 || len(s.unsent) > 0) {
+	for s.ended == "" && (len(s.inbox) > 0 || len(s.unsent) > 0 || s.channelsMoved()) {
 		s.deliverInMemory()
 		s.talk()
 	}
+}
+
+// channelsMoved reports whether there may be more to hear about channels, and
+// tells the ceremony of those that are opened.
+func (s *LSPScript) channelsMoved() bool {
+	if s.Leaf == nil {
+		return false
+	}
+	if s.Leaf.takeNews() {
+		s.post(s.lsp.ChannelOpened(scriptNow))
+	}
+	return s.Leaf.takeMoved()
 }
 
 // post sorts the LSP's messages.
@@ -179,6 +207,10 @@ func (s *LSPScript) talk() {
 			continue
 		}
 		s.post(s.lsp.Receive(scriptNow, scriptPeer(0), m))
+		if m.Type() == wire.TypeNonces && s.Leaf != nil {
+			s.Leaf.propose(m.ID())
+			s.Leaf.moved = true
+		}
 	}
 	if outcome != Ignored {
 		s.ended = outcome
@@ -188,9 +220,12 @@ func (s *LSPScript) talk() {
 // listen takes the target's answers until a fence, and from a target that may
 // answer in another thread until the first answer.
 func (s *LSPScript) listen() ([]wire.Ceremony, Outcome) {
-	r := s.peer.react([]Outcome{Ignored}, 0)
+	r := s.peer.fenceAll()
+	if s.Leaf != nil && r.Outcome == Errored && s.Leaf.onlyErrors(r) {
+		r.Outcome = Ignored
+	}
 	answers := s.peer.ceremonies(r)
-	if len(answers) > 0 || r.Outcome != Ignored || s.play.settle == 0 {
+	if len(answers) > 0 || s.Leaf != nil && s.Leaf.moved || r.Outcome != Ignored || s.play.settle == 0 {
 		return answers, r.Outcome
 	}
 	until := time.Now().Add(s.play.settle)

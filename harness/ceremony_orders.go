@@ -23,26 +23,37 @@ func (s *ClientsScript) Sell(buyer int, amount uint64, update bool) {
 	if err := stocker.Sell(s.play.ctx, [32]byte(s.factory(buyer)), uint16(buyer), amount, update); err != nil {
 		s.play.controlFailed("the target sells from a stock", oneLine(err.Error()))
 	}
-	s.pump()
+	s.Play()
 }
 
 // TrySell is Sell for a purchase that the target may refuse to start.
 func (s *ClientsScript) TrySell(buyer int, amount uint64, update bool) {
+	s.TrySellIn(s.factory(buyer), buyer, amount, update)
+}
+
+// TrySellIn is TrySell in one of several factories of the same clients.
+func (s *ClientsScript) TrySellIn(factory wire.CeremonyID, buyer int, amount uint64, update bool) {
 	if stocker, ok := s.play.Node.(Stocker); ok {
 		s.confirm()
-		if err := stocker.Sell(s.play.ctx, [32]byte(s.factory(buyer)), uint16(buyer), amount, update); err != nil {
+		if err := stocker.Sell(s.play.ctx, [32]byte(factory), uint16(buyer), amount, update); err != nil {
 			s.play.event("told to sell %d sat: %s", amount, oneLine(err.Error()))
 		}
 	}
-	s.pump()
+	s.Play()
 }
 
-// pump lets every client take what it was sent until nothing more comes.
-func (s *ClientsScript) pump() {
+// Play lets every client take what it was sent until nothing more comes.
+func (s *ClientsScript) Play() {
 	for moved := true; moved; {
 		moved = false
 		for i := range s.Peers {
 			s.settle(i)
+			if s.Leaf != nil && s.Leaf[i].takeMoved() {
+				moved = true
+			}
+			if _, said := s.channelOpened(i); said {
+				moved = true
+			}
 			for len(s.early[i]) > 0 {
 				m := s.next(i)
 				moved = true

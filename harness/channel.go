@@ -7,6 +7,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
@@ -37,6 +38,10 @@ type Channel struct {
 	play     *Play
 	identity int
 	next     LoopbackChange
+	leaf     *LeafChannels // nil for a Loopback channel
+	output   ceremony.ChannelOutput
+	// preimages are those of the suite's invoices.
+	preimages [][32]byte
 }
 
 // LoopbackOpen describes a channel to open; zero values are replaced.
@@ -193,36 +198,48 @@ func (ch *Channel) Settle() Reaction {
 // Take hands the channel's messages of a reaction to the machine; false: there
 // were none.
 func (ch *Channel) Take(r Reaction) (any bool) {
+	if ch.leaf != nil {
+		return ch.leaf.drain()
+	}
 	for _, m := range r.Messages {
 		if m != nil && ch.about(m) {
 			any = true
-			ch.Log = append(ch.Log, m)
-			if _, warning := m.(*wire.Warning); !warning && (ch.Deaf == nil || !ch.Deaf(m)) {
-				ch.M.Receive(m)
-				ch.Flush()
-			}
+			ch.take(m)
 		}
 	}
 	return any
 }
 
+// take hands a message to the machine.
+func (ch *Channel) take(m wire.Message) {
+	ch.Log = append(ch.Log, m)
+	if _, warning := m.(*wire.Warning); !warning && (ch.Deaf == nil || !ch.Deaf(m)) {
+		ch.M.Receive(m)
+		ch.Flush()
+	}
+}
+
 // about reports whether a message names the channel.
 func (ch *Channel) about(m wire.Message) bool {
-	var id wire.ChannelID
+	id := idOf(m)
+	return id == ch.M.ChannelID() || id == ch.M.TemporaryID()
+}
+
+// idOf is the channel id that a message names.
+func idOf(m wire.Message) wire.ChannelID {
 	switch m := m.(type) {
 	case *wire.Stfu:
-		id = m.ChannelID
+		return m.ChannelID
 	case *wire.ErrorMessage:
-		id = m.ChannelID
+		return m.ChannelID
 	case *wire.Warning:
-		id = m.ChannelID
-	default:
-		var ok bool
-		if id, ok = wire.ChangedChannel(m); !ok {
-			id, _ = wire.ChannelOf(m)
-		}
+		return m.ChannelID
 	}
-	return id == ch.M.ChannelID() || id == ch.M.TemporaryID()
+	id, ok := wire.ChangedChannel(m)
+	if !ok {
+		id, _ = wire.ChannelOf(m)
+	}
+	return id
 }
 
 // Flush carries out what the machine wants.
@@ -248,7 +265,10 @@ func (ch *Channel) act(a channel.Action) {
 	case channel.Send:
 		ch.send(a.Message)
 	case channel.AskOutpoint:
-		_ = ch.M.OutpointIs("")
+		_ = ch.M.OutpointIs(ch.checkOutpoint(a))
+	case channel.Opened:
+		ch.Events = append(ch.Events, a)
+		ch.noteOpened()
 	case channel.AskChange:
 		_ = ch.M.AnswerChange(a.ID, 0, nil, "")
 	case channel.AskChangeOutpoint:

@@ -177,6 +177,9 @@ func (ch *Channel) Drop() Reaction {
 	ch.Held = nil
 	ch.Flush()
 	ch.Peer = ch.play.DialAs(ch.identity)
+	if ch.leaf != nil {
+		ch.leaf.Attach(ch.Peer)
+	}
 	return ch.Peer.Exchange()
 }
 

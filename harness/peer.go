@@ -26,6 +26,8 @@ type Peer struct {
 	Init      *wire.Init
 	Protocols *wire.SupportedProtocols
 
+	leaf *LeafChannels // channels on this connection that answer as messages come; nil: none
+
 	pongs []int // lengths already used for a fence on this connection
 	pings [][]byte
 }
@@ -107,6 +109,9 @@ func (c *Peer) handle(raw []byte) wire.Message {
 		if c.Protocols == nil {
 			c.Protocols = m
 		}
+	}
+	if c.leaf != nil && m != nil {
+		c.leaf.hear(m)
 	}
 	return m
 }

@@ -5,14 +5,17 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"superscalar/refnode/hub"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/node"
 	"superscalar/refnode/peer"
+	noderole "superscalar/refnode/role"
 	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
@@ -62,8 +65,22 @@ func (t *refnode) Acquire(_ context.Context, role Role, seed [32]byte) (Node, er
 
 // start brings the node up, at first or again.
 func (t *refnode) start(r *refnodeNode, role Role, seed [32]byte, listen string) error {
+	f := r.factories
+	if !t.opts.NoChannels && !r.bare {
+		f.channels = noderole.NewChannels(leaves.Protocol, t.opts.Rules)
+	}
+	if f.dir != "" { // the hub asks the role about the channels that are stored
+		if err := f.make(); err != nil {
+			return err
+		}
+	}
 	if err := t.openHub(r, role, seed); err != nil {
 		return err
+	}
+	if f.dir != "" {
+		if err := f.keep(); err != nil {
+			return err
+		}
 	}
 	cfg := node.Config{
 		Role:     role,
@@ -98,9 +115,12 @@ func (t *refnode) start(r *refnodeNode, role Role, seed [32]byte, listen string)
 func (t *refnode) Release(n Node) {
 	r := n.(*refnodeNode)
 	_ = r.Close()
+	r.factories.close()
 	r.hub.Close()
 	r.disk.close()
-	r.factories.close()
+	if r.saved != "" {
+		_ = os.RemoveAll(r.saved)
+	}
 	_ = r.world.close()
 }
 
@@ -117,14 +137,55 @@ type refnodeNode struct {
 	role     Role
 	seed     [32]byte
 	restarts int
+	bare     bool   // no channels in factories
+	saved    string // folder of a backup, "" without
+}
+
+// Set implements Setter.
+func (n *refnodeNode) Set(c *Case) {
+	n.factories.coinless = c.Coinless
+	if c.Bare {
+		n.bare, n.factories.channels = true, nil
+	}
 }
 
 // Restart implements Restarter: what is not stored is gone.
-func (n *refnodeNode) Restart(context.Context) error {
+func (n *refnodeNode) Restart(context.Context) error { return n.again(func() error { return nil }) }
+
+// Save implements Reverter.
+func (n *refnodeNode) Save(context.Context) error {
+	return n.again(func() error {
+		saved, err := os.MkdirTemp(memory(), "superscalar-backup-")
+		if err != nil {
+			return err
+		}
+		n.saved = saved
+		return os.CopyFS(saved, os.DirFS(n.disk.dir))
+	})
+}
+
+// Revert implements Reverter. Ceremonies are not set back.
+func (n *refnodeNode) Revert(context.Context) error {
+	return n.again(func() error {
+		if err := os.RemoveAll(n.disk.dir); err != nil {
+			return err
+		}
+		return os.CopyFS(n.disk.dir, os.DirFS(n.saved))
+	})
+}
+
+// again stops the node, does something and starts it.
+func (n *refnodeNode) again(while func() error) error {
 	at := n.Address().HostPort
 	_ = n.Close()
+	n.factories.mu.Lock()
+	n.factories.shut()
+	n.factories.mu.Unlock()
 	n.hub.Close()
 	if err := n.disk.shut(); err != nil {
+		return err
+	}
+	if err := while(); err != nil {
 		return err
 	}
 	n.restarts++

@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 
 	"superscalar/refnode/hub"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/node"
 	"superscalar/refnode/store"
 	"superscalar/wire"
@@ -19,6 +20,10 @@ import (
 // is written before there is one, so that cases without channels cost nothing.
 func (t *refnode) openHub(r *refnodeNode, role Role, seed [32]byte) error {
 	loopback := hub.NewLoopback(t.opts.Rules)
+	factories := map[wire.ProtocolID]hub.Factory{wire.Codec{Rules: t.opts.Rules}.LoopbackID(): loopback}
+	if c := r.factories.channels; c != nil {
+		factories[leaves.Protocol] = c
+	}
 	var err error
 	r.hub, err = hub.Open(hub.Config{
 		Store: r.disk, Key: deriveKey(seed, "node"), Net: &chaincfg.RegressionNetParams, Rand: r.factories.random("hub" + strings.Repeat(" again", r.restarts)),
@@ -27,7 +32,7 @@ func (t *refnode) openHub(r *refnodeNode, role Role, seed [32]byte) error {
 		Script:    payTo(deriveKey(seed, "shutdown")),
 		Rules:     t.opts.Rules,
 		Forward:   role == node.LSP,
-		Factories: map[wire.ProtocolID]hub.Factory{wire.Codec{Rules: t.opts.Rules}.LoopbackID(): loopback},
+		Factories: factories,
 	}, 0)
 	r.orders = func(payload []byte) { loopback.Order(r.hub, payload) }
 	return err

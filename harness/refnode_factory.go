@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	btcwire "github.com/btcsuite/btcd/wire"
@@ -17,8 +19,10 @@ import (
 	"superscalar/refnode/chain/embedded"
 	"superscalar/refnode/client"
 	"superscalar/refnode/factory"
+	"superscalar/refnode/leaves"
 	"superscalar/refnode/lsp"
 	"superscalar/refnode/node"
+	"superscalar/refnode/peer"
 	"superscalar/refnode/plugin"
 	"superscalar/refnode/role"
 	"superscalar/refnode/store"
@@ -60,7 +64,7 @@ func (w *world) open() (*embedded.Chain, error) {
 
 // fill pays the purse.
 func (w *world) fill() error {
-	purse, err := w.purse()
+	purse, err := w.purse(false)
 	if err != nil {
 		return err
 	}
@@ -80,9 +84,13 @@ func (w *world) fill() error {
 	return err
 }
 
-// purse is the wallet with those coins.
-func (w *world) purse() (*wallet.Wallet, error) {
-	return wallet.New(wallet.Options{Keys: purseKeys, Birthday: w.paid})
+// purse is the wallet with those coins, or another one that has none.
+func (w *world) purse(empty bool) (*wallet.Wallet, error) {
+	keys := purseKeys
+	if empty {
+		keys = func(index uint32) (*btcec.PrivateKey, error) { return purseKeys(index + 1<<20) }
+	}
+	return wallet.New(wallet.Options{Keys: keys, Birthday: w.paid})
 }
 
 // purseKeys are the keys of the purse.
@@ -109,13 +117,21 @@ type factorySide struct {
 	mu     sync.Mutex
 	dir    string
 	store  *store.Store
+	coins  *wallet.Wallet
 	lsp    *lsp.LSP
 	client *client.Client
 	err    error
 
-	wayout   *role.WayOut
-	stopExit context.CancelFunc // ends it
-	exiting  sync.WaitGroup
+	wayout  *role.WayOut
+	stop    context.CancelFunc // ends it, and the keeper
+	running sync.WaitGroup
+
+	// channels are those on the outputs of the factories, keeper looks after
+	// them; nil in a node without.
+	channels *role.Channels
+	keeper   *leaves.Keeper
+	coinless bool        // its wallet is empty
+	leaving  atomic.Bool // the keeper has begun a way out that nobody has looked at
 }
 
 // get returns the role behind it, nil when it could not be made.
@@ -123,7 +139,9 @@ func (f *factorySide) get() plugin.Ceremonies {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lsp == nil && f.client == nil && f.err == nil {
-		f.err = f.make()
+		if f.err = f.make(); f.err == nil {
+			f.err = f.keep()
+		}
 	}
 	switch {
 	case f.err != nil:
@@ -135,62 +153,98 @@ func (f *factorySide) get() plugin.Ceremonies {
 	}
 }
 
+// make opens the store and the role, the first time or again.
 func (f *factorySide) make() (err error) {
 	backend, err := f.node.world.open()
 	if err != nil {
 		return err
 	}
-	if f.dir, err = os.MkdirTemp("", "superscalar-node-"); err != nil {
-		return err
+	if f.dir == "" {
+		if f.dir, err = os.MkdirTemp(memory(), "superscalar-node-"); err != nil {
+			return err
+		}
 	}
-	if f.store, err = store.OpenWith(f.dir, store.Options{Rules: f.rules, Random: f.random("store")}); err != nil {
+	again := strings.Repeat(" again", f.node.restarts)
+	if f.store, err = store.OpenWith(f.dir, store.Options{Rules: f.rules, Random: f.random("store" + again)}); err != nil {
 		return err
 	}
 	wake := func(peer ceremony.Peer) { f.node.Wake(transport.NodeID(peer)) }
-	coins, err := f.node.world.purse()
-	if err != nil {
-		return err
-	}
-	if f.role == node.LSP {
-		if err := f.makeLSP(backend, coins, wake); err != nil {
+	if f.coins == nil {
+		if f.coins, err = f.node.world.purse(f.coinless); err != nil {
 			return err
 		}
-		return f.leave(backend, coins, f.lsp.Exits)
+	}
+	if f.role == node.LSP {
+		f.lsp, err = lsp.New(lsp.Config{
+			Rules: f.rules, Bounds: factory.Other, Rand: f.random("lsp" + again), Derive: f.derive, Store: f.store,
+			Chain: backend, Clock: f.node.clock, Channels: f.channels,
+			Wallet: &role.Purse{Wallet: f.coins, Chain: role.Chain{Backend: backend}, Rate: wallet.SatPerVByte(2)},
+		})
+		if err == nil {
+			f.lsp.Attach(wake)
+		}
+		return err
 	}
 	f.client, err = client.New(client.Config{
-		Rules: f.rules, Bounds: factory.Other, Rand: f.random("client"), Derive: f.derive, Store: f.store,
-		Chain: backend, Clock: f.node.clock,
+		Rules: f.rules, Bounds: factory.Other, Rand: f.random("client" + again), Derive: f.derive, Store: f.store,
+		Chain: backend, Clock: f.node.clock, Channels: f.channels,
 	})
+	if err == nil {
+		f.client.Attach(wake)
+	}
+	return err
+}
+
+// keep lets the node look after the way out of its factories and the channels in
+// them, as a node in use does.
+func (f *factorySide) keep() error {
+	backend, err := f.node.world.open()
 	if err != nil {
 		return err
 	}
-	f.client.Attach(wake)
-	return f.leave(backend, coins, f.client.Exits)
-}
-
-// leave lets the node look after the way out of its factories, as a node in use
-// does.
-func (f *factorySide) leave(backend chain.Interface, coins *wallet.Wallet, exits func() ([]role.Exit, error)) error {
-	w, err := role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: f.rules, Chain: backend, Wallet: coins})
-	if err != nil {
+	var exits func() ([]role.Exit, error)
+	if f.lsp != nil {
+		exits = f.lsp.Exits
+	} else {
+		exits = f.client.Exits
+	}
+	if f.wayout, err = role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: f.rules, Chain: backend, Wallet: f.coins}); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	f.wayout, f.stopExit = w, stop
-	f.exiting.Go(func() { w.Run(ctx) })
+	f.stop = stop
+	f.running.Go(func() { f.wayout.Run(ctx) })
+	if f.channels == nil {
+		return nil
+	}
+	f.node.hub.AttachCoins(f.coins)
+	f.keeper = leaves.New(leaves.Config{
+		Rules: f.rules, Registry: f.channels, Hub: f.node.hub, LSP: f.lsp, Client: f.client,
+		Chain: role.Chain{Backend: backend}, Confirmations: 1, Coins: func() bool { return !f.coinless },
+		Leave: func() { f.leaving.Store(true) }, Tell: func(string) {},
+	})
+	f.keeper.Attach(func(id transport.NodeID, o peer.InFactory) error {
+		o.TemporaryID = derive(f.seed, "temporary "+o.Funding.String()) // channels are opened side by side
+		return f.node.OpenInFactory(id, o)
+	})
+	f.running.Go(func() { f.keeper.Run(ctx.Done()) })
 	return nil
 }
 
-func (f *factorySide) makeLSP(backend chain.Interface, coins *wallet.Wallet, wake func(ceremony.Peer)) (err error) {
-	f.lsp, err = lsp.New(lsp.Config{
-		Rules: f.rules, Bounds: factory.Other, Rand: f.random("lsp"), Derive: f.derive, Store: f.store,
-		Chain: backend, Clock: f.node.clock,
-		Wallet: &role.Purse{Wallet: coins, Chain: role.Chain{Backend: backend}, Rate: wallet.SatPerVByte(2)},
-	})
-	if err == nil {
-		f.lsp.Attach(wake)
+// settle returns when the node has done what follows from what it heard, also
+// where it does so in other threads.
+func (f *factorySide) settle() {
+	f.mu.Lock()
+	keeper, wayout := f.keeper, f.wayout
+	f.mu.Unlock()
+	if keeper == nil {
+		return
 	}
-	return err
+	keeper.Settle()
+	if f.leaving.Swap(false) {
+		_ = wayout.Step(context.Background()) // what fails is tried again after the next block
+	}
+	_, _ = f.node.hub.Height() // what was posted before is done
 }
 
 // random is a source for one use, locked: connections share it.
@@ -213,12 +267,11 @@ func (f *factorySide) derive(label string, index uint32) (*btcec.PrivateKey, err
 	return deriveKey(f.seed, fmt.Sprintf("%s/%d", label, index)), nil
 }
 
-func (f *factorySide) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.stopExit != nil {
-		f.stopExit()
-		f.exiting.Wait()
+// shut ends the role; what it has stored is there when it is made again.
+func (f *factorySide) shut() {
+	if f.stop != nil {
+		f.stop()
+		f.running.Wait()
 	}
 	if f.lsp != nil {
 		f.lsp.Close()
@@ -229,11 +282,17 @@ func (f *factorySide) close() {
 	if f.store != nil {
 		_ = f.store.Close()
 	}
+	f.lsp, f.client, f.keeper, f.wayout, f.stop, f.store = nil, nil, nil, nil, nil, nil
+}
+
+func (f *factorySide) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shut()
 	if f.dir != "" {
 		_ = os.RemoveAll(f.dir)
 	}
 	f.err = errors.New("the node is closed")
-	f.lsp, f.client = nil, nil
 }
 
 // Hears implements plugin.Ceremonies without waking the role.
@@ -244,6 +303,22 @@ func (f *factorySide) Hears(t wire.CeremonyType) bool {
 	return (&client.Client{}).Hears(t)
 }
 
+// CheckChannel implements plugin.ChannelTaker.
+func (f *factorySide) CheckChannel(from plugin.PeerID, open *wire.OpenChannel) error {
+	if taker, ok := f.made().(plugin.ChannelTaker); ok {
+		return taker.CheckChannel(from, open)
+	}
+	return fmt.Errorf("factory instance %x is unknown", open.ChannelInFactory.InstanceID)
+}
+
+// ToSelfDelay implements plugin.ChannelTaker.
+func (f *factorySide) ToSelfDelay(from plugin.PeerID, open *wire.OpenChannel) uint16 {
+	if taker, ok := f.made().(plugin.ChannelTaker); ok {
+		return taker.ToSelfDelay(from, open)
+	}
+	return 0
+}
+
 // Receive implements plugin.Ceremonies.
 func (f *factorySide) Receive(peer plugin.PeerID, m wire.Ceremony) {
 	if r := f.get(); r != nil {
@@ -251,8 +326,8 @@ func (f *factorySide) Receive(peer plugin.PeerID, m wire.Ceremony) {
 	}
 }
 
-// running returns the role if it was made already.
-func (f *factorySide) running() plugin.Ceremonies {
+// made returns the role if it was made already.
+func (f *factorySide) made() plugin.Ceremonies {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -268,21 +343,21 @@ func (f *factorySide) running() plugin.Ceremonies {
 // Connected implements plugin.Ceremonies. Who connected before the role was
 // made does not matter to it: an LSP hears of its clients with the order.
 func (f *factorySide) Connected(peer plugin.PeerID) {
-	if r := f.running(); r != nil {
+	if r := f.made(); r != nil {
 		r.Connected(peer)
 	}
 }
 
 // Disconnected implements plugin.Ceremonies.
 func (f *factorySide) Disconnected(peer plugin.PeerID) {
-	if r := f.running(); r != nil {
+	if r := f.made(); r != nil {
 		r.Disconnected(peer)
 	}
 }
 
 // Outgoing implements plugin.Ceremonies.
 func (f *factorySide) Outgoing(peer plugin.PeerID) []wire.Ceremony {
-	if r := f.running(); r != nil {
+	if r := f.made(); r != nil {
 		return r.Outgoing(peer)
 	}
 	return nil
@@ -297,9 +372,7 @@ func (n *refnodeNode) Chain() (Regtest, error) {
 	if err := n.hub.Look(context.Background(), backend); err != nil {
 		return nil, err
 	}
-	n.factories.mu.Lock()
-	defer n.factories.mu.Unlock()
-	return watchedChain{Regtest: backend, hub: n.hub, lsp: n.factories.lsp, wayout: n.factories.wayout}, nil
+	return watchedChain{Regtest: backend, node: n}, nil
 }
 
 // Found implements Founder.

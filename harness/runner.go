@@ -226,6 +226,9 @@ func (r *Runner) execute(p *Play) (state report.State, reason string) {
 	p.Node = n
 	defer r.Target.Release(n)
 	defer p.close()
+	if s, ok := n.(Setter); ok {
+		s.Set(p.Case)
+	}
 	if _, ok := n.(Clocked); p.Case.Slow && !ok && !r.Opts.Slow {
 		return report.Skipped, "slow: it waits for half a minute (run with --slow)"
 	}

@@ -87,6 +87,9 @@ type Restarter interface {
 	Restart(ctx context.Context) error
 }
 
+// Setter is a node that is set up for a case, before anybody connects.
+type Setter interface{ Set(*Case) }
+
 // Clocked is a node whose clock the suite sets, so that rules about seconds
 // are tested without waiting.
 type Clocked interface {

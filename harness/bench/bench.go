@@ -69,7 +69,7 @@ type Result struct {
 
 // order is what a child is told, one JSON object a line.
 type order struct {
-	Cmd string `json:"cmd"` // start, sync, connect, await, create, report, change
+	Cmd string `json:"cmd"` // see party.do and party.tradeOrder
 
 	// start
 	Role   string `json:"role,omitempty"`
@@ -83,6 +83,11 @@ type order struct {
 	Peer    string   `json:"peer,omitempty"`    // connect
 	Clients []string `json:"clients,omitempty"` // create
 	Shape   string   `json:"shape,omitempty"`
+
+	// Payments: channels to open and amounts. Clients are peers of open, or the
+	// invoices of pay; Count is how many to start, to make, or to have in flight.
+	Sat  uint64 `json:"sat,omitempty"`
+	Msat uint64 `json:"msat,omitempty"`
 }
 
 // answer is what a child says, one JSON object a line.
@@ -99,6 +104,10 @@ type answer struct {
 	Received uint64 `json:"received,omitempty"`
 	Largest  uint64 `json:"largest,omitempty"`
 	Storage  uint64 `json:"storage,omitempty"`
+
+	// Payments: how long all of them took, and each.
+	Wall      int64   `json:"wall_ns,omitempty"`
+	Latencies []int64 `json:"latencies_ns,omitempty"`
 }
 
 // coins is what the LSP starts with, in sat.

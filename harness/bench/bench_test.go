@@ -104,3 +104,74 @@ func TestGoals(t *testing.T) {
 		t.Error("goals are those of 127 and of 1,024 clients")
 	}
 }
+
+func TestRunPayments(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asParty, "1")
+	for _, o := range []bench.PaymentOptions{
+		{Hops: 1, Channels: 1, Flight: 1, Payments: 2, Msat: 1_000_000},
+		{Hops: 2, Channels: 2, Flight: 3, Payments: 13, Msat: 10_000}, // the payers do not make the same number
+	} {
+		t.Run(fmt.Sprintf("%d hops", o.Hops), func(t *testing.T) {
+			o.Command = []string{self}
+			r, err := bench.RunPayments(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Payments != o.Payments || r.Msat != o.Msat || r.Hops != o.Hops || r.Node != bench.Ours {
+				t.Errorf("the result is of another measurement: %+v", r)
+			}
+			if r.Median <= 0 || r.P95 < r.Median || r.Wall < r.P95 || r.Each != r.Wall/time.Duration(o.Payments) {
+				t.Errorf("times that cannot be: %+v", r)
+			}
+			if r.PayerCPU <= 0 || r.LSPCPU <= 0 || (r.PayeeCPU > 0) != (o.Hops == 2) {
+				t.Errorf("CPU times that cannot be: %+v", r)
+			}
+		})
+	}
+}
+
+// A payment that fails is an error, and says why.
+func TestRunPaymentsFails(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asParty, "1")
+	_, err = bench.RunPayments(t.Context(), bench.PaymentOptions{
+		Hops: 2, Channels: 1, Flight: 1, Payments: 1, Msat: 20_000_000_000, Command: []string{self}, // more than a channel holds
+	})
+	if err == nil || !strings.Contains(err.Error(), "pay: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPaymentGoals(t *testing.T) {
+	row := bench.PaymentResult{Node: bench.Ours, Hops: 2, Channels: 10, Flight: 100, Payments: 1000}
+	for _, tt := range []struct {
+		name    string
+		change  func(*bench.PaymentResult)
+		goals   int
+		reached bool
+	}{
+		{"under it", func(r *bench.PaymentResult) { r.Each = 2*time.Millisecond - 1 }, 1, true},
+		{"at it", func(r *bench.PaymentResult) { r.Each = 2 * time.Millisecond }, 1, false},
+		{"lnd has none", func(r *bench.PaymentResult) { r.Node = "lnd 0.21" }, 0, false},
+		{"one hop has none", func(r *bench.PaymentResult) { r.Hops = 1 }, 0, false},
+		{"fewer payments have none", func(r *bench.PaymentResult) { r.Payments = 999 }, 0, false},
+		{"fewer channels have none", func(r *bench.PaymentResult) { r.Channels = 9 }, 0, false},
+		{"fewer in flight have none", func(r *bench.PaymentResult) { r.Flight = 99 }, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := row
+			tt.change(&r)
+			goals := bench.PaymentGoals(r)
+			if len(goals) != tt.goals || len(goals) == 1 && goals[0].Reached != tt.reached {
+				t.Errorf("goals %+v", goals)
+			}
+		})
+	}
+}

@@ -59,6 +59,7 @@ type party struct {
 	ctx      context.Context
 	lsp      *lab.Party
 	clients  []*lab.Party
+	traders  []*trader // of a benchmark of payments
 	chains   []*corerpc.Client
 	dir      string
 	cpu      time.Duration // spent before the first connection
@@ -88,7 +89,7 @@ func (p *party) do(o order) (answer, error) {
 	case "change":
 		return p.change()
 	default:
-		return answer{}, fmt.Errorf("unknown order %q", o.Cmd)
+		return p.tradeOrder(o)
 	}
 }
 
@@ -287,6 +288,9 @@ func (p *party) close() error {
 		}
 		if p.lsp != nil {
 			errs = append(errs, p.lsp.Close())
+		}
+		for _, t := range p.traders {
+			errs = append(errs, t.close())
 		}
 		for _, c := range p.chains {
 			errs = append(errs, c.Close())

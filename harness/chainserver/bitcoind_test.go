@@ -57,12 +57,16 @@ func newCoreChain(t *testing.T, program string) *coreChain {
 	if _, err := c.Mine(embedded.ActivationBlocks); err != nil {
 		t.Fatal(err)
 	}
-	update, err := c.Since(t.Context(), chain.BlockID{})
+	err = chain.Follow(t.Context(), c, chain.BlockID{}, func(u chain.Update) error {
+		for _, block := range u.Connected {
+			if block.Height > 0 {
+				c.coins = append(c.coins, block.Transactions[0])
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, block := range update.Connected[1:] {
-		c.coins = append(c.coins, block.Transactions[0])
 	}
 	return c
 }

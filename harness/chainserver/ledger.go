@@ -37,6 +37,20 @@ func (m moment) has(height chain.Height, hash chainhash.Hash) bool {
 	return int(height) < len(m.best) && m.best[height] == hash
 }
 
+// process takes in an update.
+func (l *ledger) process(update chain.Update) error {
+	if len(update.Disconnected) > 0 {
+		kept := len(l.best) - len(update.Disconnected)
+		l.best = l.best[:kept:kept] // a moment may hold the rest: the next append copies
+	}
+	for _, block := range update.Connected {
+		l.best = append(l.best, block.Hash)
+		l.known[block.Hash] = block.Height
+	}
+	l.tip = update.Tip
+	return nil
+}
+
 // look brings the ledger up to date.
 func (l *ledger) look(ctx context.Context) (moment, error) {
 	l.mu.Lock()
@@ -47,19 +61,9 @@ func (l *ledger) look(ctx context.Context) (moment, error) {
 		l.sequence++
 	default:
 	}
-	update, err := l.chain.Since(ctx, l.tip)
-	if err != nil {
+	if err := chain.Follow(ctx, l.chain, l.tip, l.process); err != nil {
 		return moment{}, err
 	}
-	if len(update.Disconnected) > 0 {
-		kept := len(l.best) - len(update.Disconnected)
-		l.best = l.best[:kept:kept] // a moment may hold the rest: the next append copies
-	}
-	for _, block := range update.Connected {
-		l.best = append(l.best, block.Hash)
-		l.known[block.Hash] = block.Height
-	}
-	l.tip = update.Tip
 	return moment{tip: l.tip, best: l.best, sequence: l.sequence}, nil
 }
 

@@ -28,9 +28,9 @@ type benchFlags struct {
 func newBenchCommand(e env) *cobra.Command {
 	party := &cobra.Command{
 		Use: "party", Hidden: true, Args: takes(), Short: "Be one side of a benchmark",
-		Long: `Is one side of a benchmark: 'superscalar bench factory' starts it and gives it
-orders on its input, one JSON object a line. It answers on its output and ends
-when its input does.`,
+		Long: `Is one side of a benchmark: 'superscalar bench factory' and 'bench payments' start
+it and give it orders on its input, one JSON object a line. It answers on its
+output and ends when its input does.`,
 		Example: "  superscalar bench party </dev/null",
 		RunE: func(c *cobra.Command, _ []string) error {
 			collectLess()
@@ -43,7 +43,7 @@ when its input does.`,
 		Long: `Measures the reference implementation on this machine, and says with --check
 whether it reaches what it is meant to.`,
 		Example: "  superscalar bench factory --clients 8,64,127 --check",
-	}, newBenchFactory(e), party)
+	}, newBenchFactory(e), newBenchPayments(e), party)
 }
 
 func newBenchFactory(e env) *cobra.Command {

@@ -15,9 +15,11 @@ func newInteropCommand(e env) *cobra.Command {
 		Use:   "interop",
 		Short: "Let the reference LSP and a client trade with a real lnd",
 		Long: `Builds and starts lnd and btcd on this machine, opens channels between lnd and
-the reference LSP from both sides, lets a client behind the LSP pay and be paid,
-restarts the nodes in between, and closes the channels. lnd confirms each step
-through its own RPC. Exit code 0 when all of it came to pass.
+the reference LSP from both sides, lets a client behind the LSP and one inside a
+factory pay and be paid, restarts the nodes and changes the factory in between, and
+closes channels by agreement and by force, with HTLCs in flight. lnd confirms each
+step through its own RPC. Exit code 0 when all of it came to pass, else 1, with the
+name of the step that did not.
 
 It needs the Go toolchain and, the first time, the module proxy.`,
 		Example: "  superscalar interop --verbose",

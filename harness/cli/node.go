@@ -119,8 +119,9 @@ over any of them, from client to client through the LSP:
   {"id":8,"cmd":"invoice","amount_msat":5000000}
   {"id":9,"cmd":"pay","bolt11":"lnbcrt..."}
 
-An update moves channels, which the node cannot do yet: it refuses to buy where
-leaves are dw. A client without coins takes payments of a tenth of its cover at a
+Where leaves are dw, buying moves the channels of a leaf, or of a wider state: they
+stop for a moment, and are on a new output afterwards. Each needs a client that is
+there and has its channel open. A client without coins takes payments of a tenth of its cover at a
 time. A channel that fails starts the way out of its factory.
 
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};

@@ -79,6 +79,7 @@ type nodeReply struct {
 	}
 	CeremonyID string `json:"ceremony_id"`
 	Bolt11     string
+	FeeMsat    uint64 `json:"fee_msat"`
 	Channels   []control.ChannelStatus
 	control.Standing
 }

@@ -2,10 +2,13 @@
 //
 // It promises that what it prints as done was confirmed by lnd itself, through
 // its own RPC: channels that lnd opens and that it accepts, payments in both
-// directions, to and from a client behind the LSP, a restart in between, and
-// channels that close. Everything runs on 127.0.0.1, on one btcd. It implements
-// no part of SPEC.md; it shows that sections 3.7 and 8 sit on top of the BOLTs as
-// somebody else reads them.
+// directions, to and from a client behind the LSP and one whose channel is inside
+// a factory, a restart in between, a change in that factory with an HTLC in flight,
+// channels that close by agreement, and channels that either side closes by force
+// with HTLCs in flight in both directions.
+// Everything runs on 127.0.0.1, on one btcd. It implements no part of SPEC.md; it
+// shows that sections 3.7 and 8 sit on top of the BOLTs as somebody else reads
+// them.
 package interop
 
 import (
@@ -19,6 +22,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/harness/cable"
 	"superscalar/harness/lnd"
 	"superscalar/refnode/chain"
 	"superscalar/refnode/chain/btcdrpc"
@@ -30,8 +34,11 @@ import (
 	"superscalar/wire"
 )
 
-// limit is when a step that does not come to pass is given up.
-const limit = 60 * time.Second
+// When a step that does not come to pass is given up.
+const (
+	limit      = 60 * time.Second
+	limitChain = 4 * time.Minute // what waits for hundreds of blocks
+)
 
 // Run runs the whole script and prints a line for each step. The error is that of
 // the first step that did not come to pass.
@@ -51,9 +58,10 @@ func Run(ctx context.Context, bin lnd.Binaries, dir string, o Options) (err erro
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		s.done++
-		fmt.Fprintf(out, "ok  %-46s %s\n", step.name, text)
+		fmt.Fprintf(out, "ok  %-51s %s\n", step.name, text)
 	}
-	fmt.Fprintf(out, "lnd %s: %d of %d steps done.\n", s.lnd.Version, s.done, len(steps))
+	fmt.Fprintf(out, "lnd %s was paid %d sat in %d payments and paid %d sat in %d.\n", s.lnd.Version, s.toLND.sat, s.toLND.payments, s.byLND.sat, s.byLND.payments)
+	fmt.Fprintf(out, "%d of %d steps done.\n", s.done, len(steps))
 	return nil
 }
 
@@ -63,7 +71,7 @@ type Options struct {
 	Verbose bool // also say what happens at the LSP and the client
 }
 
-// script is a run: lnd, an LSP and a client behind it.
+// script is a run: lnd, an LSP, and clients behind it.
 type script struct {
 	Options
 	ctx    context.Context
@@ -71,10 +79,24 @@ type script struct {
 	lnd    *lnd.Node
 	faucet *lnd.Faucet
 	lsp    *party
-	client *party
-	done   int
+	client *party // with a channel outside of factories
+	// members are the clients of a factory; the first one trades with lnd, over
+	// cable, which can keep it from answering.
+	members []*party
+	cable   *cable.Cable
+	done    int
+	toLND   sum
+	byLND   sum
 	// birthday is the best block when everything began: nobody owns anything below.
 	birthday chain.BlockID
+}
+
+// sum counts what reached its payee.
+type sum struct{ payments, sat int }
+
+func (p *sum) count(sat int) {
+	p.payments++
+	p.sat += sat
 }
 
 // party is a reference node with a store, a wallet and sockets of its own.
@@ -101,13 +123,22 @@ func (s *script) setUp() error {
 	}
 	s.lsp = &party{role: node.LSP, dir: filepath.Join(s.dir, "lsp")}
 	s.client = &party{role: node.Client, dir: filepath.Join(s.dir, "client")}
-	for _, p := range []*party{s.lsp, s.client} {
+	for i := range members {
+		s.members = append(s.members, &party{role: node.Client, dir: filepath.Join(s.dir, fmt.Sprint("member-", i))})
+	}
+	for _, p := range s.parties() {
 		if err := s.start(p); err != nil {
 			return err
 		}
 	}
+	if s.cable, err = cable.Lay(s.lsp.node.Address().HostPort); err != nil {
+		return err
+	}
 	return s.pay()
 }
+
+// parties are all reference nodes, the LSP first.
+func (s *script) parties() []*party { return append([]*party{s.lsp, s.client}, s.members...) }
 
 // pay gives coins to the LSP and to lnd.
 func (s *script) pay() error {
@@ -130,8 +161,11 @@ func (s *script) pay() error {
 	if err != nil {
 		return err
 	}
-	if err := s.faucet.Pay(s.ctx, address, 10_000_000); err != nil {
-		return err
+	// Channels, the factory, and coins that pay for what ends on the chain.
+	for _, sat := range []int64{10_000_000, 5_000_000, 200_000, 200_000, 200_000, 200_000} {
+		if err := s.faucet.Pay(s.ctx, address, sat); err != nil {
+			return err
+		}
 	}
 	return s.mine(6)
 }
@@ -159,6 +193,7 @@ func (s *script) start(p *party) (err error) {
 	if err != nil {
 		return errors.Join(err, p.stop())
 	}
+	p.side.AttachOpener(p.node.OpenInFactory)
 	p.side.Attach(func(id wire.Point) { p.node.Wake(transport.NodeID(id)) })
 	return nil
 }
@@ -182,13 +217,19 @@ func (p *party) stop() (err error) {
 func (s *script) tell(p *party) func(string) {
 	return func(line string) {
 		if s.Verbose {
-			fmt.Fprintf(s.Out, "    %s: %s\n", p.role, line)
+			fmt.Fprintf(s.Out, "    %s: %s\n", filepath.Base(p.dir), line)
 		}
 	}
 }
 
 func (s *script) close() error {
-	err := errors.Join(s.client.stop(), s.lsp.stop())
+	var err error
+	if s.cable != nil {
+		err = s.cable.Close()
+	}
+	for _, p := range s.parties() {
+		err = errors.Join(err, p.stop())
+	}
 	if s.lnd != nil {
 		err = errors.Join(err, s.lnd.Stop())
 	}
@@ -205,7 +246,7 @@ func (s *script) mine(n int) error {
 		if err != nil {
 			return false, err
 		}
-		for _, p := range []*party{s.lsp, s.client} {
+		for _, p := range s.parties() {
 			if p.side == nil {
 				continue
 			}
@@ -224,6 +265,10 @@ func (s *script) mine(n int) error {
 
 // until looks again and again until something has happened.
 func (s *script) until(what string, happened func() (bool, error)) error {
+	return s.within(limit, what, happened)
+}
+
+func (s *script) within(limit time.Duration, what string, happened func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)

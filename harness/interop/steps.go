@@ -26,14 +26,23 @@ var steps = []step{
 	{"lnd pays an invoice of the client", lndPaysClient},
 	{"the client pays an invoice of lnd", clientPaysLND},
 	{"a payment that nobody can take comes back", lndPaysTooMuch},
-	{"LSP and client restart", restart},
+	{"a factory is created for two other clients", foundFactory},
+	{"lnd pays a client inside the factory", lndPaysMember},
+	{"a client inside the factory pays lnd", memberPaysLND},
+	{"the LSP and its clients restart", restart},
 	{"lnd pays the client after the restart", lndPaysClient},
+	{"lnd pays into the factory after the restart", lndPaysMember},
+	{"a sale moves channels with an HTLC to lnd in flight", sellInFlight},
+	{"lnd pays into the factory after the change", lndPaysMember},
 	{"lnd closes its channel by agreement", lndCloses},
 	{"the LSP closes its channel by agreement", lspCloses},
+	{"the LSP opens another channel to lnd", openAnotherToLND},
+	{"lnd closes it by force, two HTLCs in flight", lndForces},
+	{"lnd opens another channel to the LSP", openAnotherFromLND},
+	{"the LSP closes it by force, two HTLCs in flight", lspForces},
 }
 
-func (s *script) lspID() string    { return s.lsp.node.Address().ID.String() }
-func (s *script) clientID() string { return s.client.node.Address().ID.String() }
+func (s *script) lspID() string { return s.lsp.node.Address().ID.String() }
 
 // connectLND makes the LSP dial lnd.
 func (s *script) connectLND() error {
@@ -44,7 +53,14 @@ func (s *script) connectLND() error {
 	return s.lsp.node.Connect(s.ctx, to)
 }
 
-func openToLND(s *script) (string, error) {
+func openToLND(s *script) (string, error)          { return s.openToLND(1, 200_000) }
+func openAnotherToLND(s *script) (string, error)   { return s.openToLND(1, 300_000) }
+func openFromLND(s *script) (string, error)        { return s.openFromLND(2, 100_000) }
+func openAnotherFromLND(s *script) (string, error) { return s.openFromLND(1, 250_000) }
+
+// openToLND opens a channel that is the n-th between the LSP and lnd, and gives
+// lnd some sat of it.
+func (s *script) openToLND(n int, push uint64) (string, error) {
 	if err := s.connectLND(); err != nil {
 		return "", err
 	}
@@ -52,31 +68,32 @@ func openToLND(s *script) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.until("init is exchanged", func() (bool, error) { return s.lsp.node.OpenOutside(id, 1_000_000, 200_000_000) == nil, nil }); err != nil {
+	if err := s.openOutside(id, 1_000_000, push); err != nil {
 		return "", err
 	}
-	return s.opened(1, 1_000_000)
+	return s.opened(n, 1_000_000)
 }
 
-func openFromLND(s *script) (string, error) {
+// openOutside opens a channel outside of factories once init is exchanged.
+func (s *script) openOutside(id transport.NodeID, sat, push uint64) error {
+	return s.until("init is exchanged", func() (bool, error) { return s.lsp.node.OpenOutside(id, sat, push*1000) == nil, nil })
+}
+
+func (s *script) openFromLND(n, push int) (string, error) {
 	var answer struct {
 		Txid string `json:"funding_txid"`
 	}
-	err := s.lnd.Lncli(s.ctx, &answer, "openchannel", "--private", "--node_key="+s.lspID(), "--local_amt=800000", "--push_amt=100000", "--sat_per_vbyte=5")
+	err := s.lnd.Lncli(s.ctx, &answer, "openchannel", "--private", "--node_key="+s.lspID(), "--local_amt=800000", fmt.Sprint("--push_amt=", push), "--sat_per_vbyte=5")
 	if err != nil {
 		return "", err
 	}
-	return s.opened(2, 800_000)
+	return s.opened(n, 800_000)
 }
 
 // opened mines until lnd lists n active channels with the LSP and the LSP as
 // many.
 func (s *script) opened(n int, sat int64) (string, error) {
-	if err := s.until("the funding transaction is in the mempool", func() (bool, error) {
-		var pool []string
-		err := s.lsp.chain.Call(s.ctx, "getrawmempool", &pool)
-		return len(pool) > 0, err
-	}); err != nil {
+	if err := s.untilMempool("the funding transaction"); err != nil {
 		return "", err
 	}
 	if err := s.mine(6); err != nil {
@@ -93,6 +110,15 @@ func (s *script) opened(n int, sat int64) (string, error) {
 		return active == n && len(s.lsp.channelsWith(s.lnd.NodeID, true)) == n, err
 	})
 	return fmt.Sprintf("%d sat, active", sat), err
+}
+
+// untilMempool waits until something is in the mempool.
+func (s *script) untilMempool(what string) error {
+	return s.until(what+" is in the mempool", func() (bool, error) {
+		var pool []string
+		err := s.lsp.chain.Call(s.ctx, "getrawmempool", &pool)
+		return len(pool) > 0, err
+	})
 }
 
 // lndChannel is what lncli listchannels says.
@@ -118,28 +144,24 @@ func openToClient(s *script) (string, error) {
 		return "", err
 	}
 	id := s.client.node.Address().ID
-	if err := s.until("init is exchanged", func() (bool, error) { return s.lsp.node.OpenOutside(id, 500_000, 0) == nil, nil }); err != nil {
+	if err := s.openOutside(id, 500_000, 0); err != nil {
 		return "", err
 	}
-	if err := s.until("the funding transaction is in the mempool", func() (bool, error) {
-		var pool []string
-		err := s.lsp.chain.Call(s.ctx, "getrawmempool", &pool)
-		return len(pool) > 0, err
-	}); err != nil {
+	if err := s.untilMempool("the funding transaction"); err != nil {
 		return "", err
 	}
 	if err := s.mine(6); err != nil {
 		return "", err
 	}
-	return "500000 sat", s.clientReady()
+	return "500000 sat", s.ready(s.client)
 }
 
-// clientReady waits until the client can put a hint into an invoice.
-func (s *script) clientReady() error {
+// ready waits until a client can put a hint into an invoice.
+func (s *script) ready(p *party) error {
 	return s.until("the client's channel is ready", func() (bool, error) {
-		for _, c := range s.client.side.Hub().Channels() {
+		for _, c := range p.side.Hub().Channels() {
 			if c.Link.Up && c.Policy.Known {
-				return len(s.lsp.channelsWith(s.clientID(), true)) == 1, nil
+				return len(s.lsp.channelsWith(p.node.Address().ID.String(), true)) == 1, nil
 			}
 		}
 		return false, nil
@@ -171,12 +193,18 @@ func (s *script) hintToLND() *control.Hint {
 // settledAtLND asks lnd whether its invoice was paid.
 func (s *script) settledAtLND(hash string) error {
 	return s.until("lnd calls its invoice settled", func() (bool, error) {
-		var inv struct {
-			State string `json:"state"`
-		}
-		err := s.lnd.Lncli(s.ctx, &inv, "lookupinvoice", hash)
-		return inv.State == "SETTLED", err
+		state, err := s.invoiceState(hash)
+		return state == "SETTLED", err
 	})
+}
+
+// invoiceState is what lnd says of its invoice.
+func (s *script) invoiceState(hash string) (string, error) {
+	var inv struct {
+		State string `json:"state"`
+	}
+	err := s.lnd.Lncli(s.ctx, &inv, "lookupinvoice", hash)
+	return inv.State, err
 }
 
 func (s *script) payLND(p *party, sat int) (string, error) {
@@ -184,15 +212,21 @@ func (s *script) payLND(p *party, sat int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	order := control.Pay{Bolt11: bolt11, MaxFeeMsat: uint64(sat) * 50}
-	if p == s.client {
-		order.Hint = s.hintToLND()
-	}
-	paid, err := p.side.Pay(s.ctx, order)
+	paid, err := p.side.Pay(s.ctx, s.orderToLND(p, bolt11, sat))
 	if err != nil {
 		return "", err
 	}
+	s.toLND.count(sat)
 	return fmt.Sprintf("%d sat for %d msat, preimage %.8s", sat, paid.FeeMsat, paid.Preimage), s.settledAtLND(hash)
+}
+
+// orderToLND is a party's order to pay an invoice of lnd.
+func (s *script) orderToLND(p *party, bolt11 string, sat int) control.Pay {
+	order := control.Pay{Bolt11: bolt11, MaxFeeMsat: uint64(sat) * 50}
+	if p != s.lsp {
+		order.Hint = s.hintToLND()
+	}
+	return order
 }
 
 func lspPaysLND(s *script) (string, error)    { return s.payLND(s.lsp, 50_000) }
@@ -204,17 +238,22 @@ func (s *script) fromLND(p *party, sat uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.payFromLND(inv.Bolt11, sat)
+}
+
+func (s *script) payFromLND(bolt11 string, sat uint64) (string, error) {
 	var paid struct {
 		Status  string `json:"status"`
 		Reason  string `json:"failure_reason"`
 		FeeMsat string `json:"fee_msat"`
 	}
-	if err := s.lnd.Lncli(s.ctx, &paid, "payinvoice", "--force", "--json", "--timeout=30s", inv.Bolt11); err != nil {
+	if err := s.lnd.Lncli(s.ctx, &paid, "payinvoice", "--force", "--json", "--timeout=30s", bolt11); err != nil {
 		return "", err
 	}
 	if paid.Status != "SUCCEEDED" {
 		return "", errors.New("lnd says " + paid.Status + ": " + paid.Reason)
 	}
+	s.byLND.count(int(sat))
 	return fmt.Sprintf("%d sat for %s msat, lnd says %s", sat, paid.FeeMsat, paid.Status), nil
 }
 
@@ -226,31 +265,38 @@ func lndPaysTooMuch(s *script) (string, error) {
 	if err == nil {
 		return "", errors.New("it succeeded: " + text)
 	}
-	if err := s.clientReady(); err != nil {
+	if err := s.ready(s.client); err != nil {
 		return "", err
 	}
 	return "it failed, and the channels are well", nil
 }
 
 func restart(s *script) (string, error) {
-	for _, p := range []*party{s.client, s.lsp} {
+	all := s.parties()
+	for _, p := range all {
 		if err := p.stop(); err != nil {
 			return "", err
 		}
 	}
-	for _, p := range []*party{s.lsp, s.client} {
+	for _, p := range all {
 		if err := s.start(p); err != nil {
 			return "", err
 		}
 	}
-	if err := s.client.node.Connect(s.ctx, s.lsp.node.Address()); err != nil {
-		return "", err
-	}
+	s.cable.To(s.lsp.node.Address().HostPort)
 	if err := s.connectLND(); err != nil {
 		return "", err
 	}
-	if err := s.clientReady(); err != nil {
+	if err := s.connectMembers(); err != nil {
 		return "", err
+	}
+	if err := s.client.node.Connect(s.ctx, s.lsp.node.Address()); err != nil {
+		return "", err
+	}
+	for _, p := range all[1:] {
+		if err := s.ready(p); err != nil {
+			return "", err
+		}
 	}
 	return "channels reestablished", s.until("lnd calls both channels active", func() (bool, error) {
 		list, err := s.lndChannels()

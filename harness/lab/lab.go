@@ -44,7 +44,7 @@ type Options struct {
 	// Deadline of ceremonies; a minute when 0.
 	Deadline time.Duration
 	// Channels gives everybody channels: those of the factories carry payments
-	// after Look. Updates are refused then (SPEC.md 8.4).
+	// after Look, and move with updates.
 	Channels bool
 }
 

@@ -62,12 +62,16 @@ func newBTCDChain(t *testing.T, program string, direct bool) *btcdChain {
 	if _, err := c.Mine(startBlocks); err != nil {
 		t.Fatal(err)
 	}
-	update, err := c.Since(t.Context(), chain.BlockID{})
+	err = chain.Follow(t.Context(), c, chain.BlockID{}, func(u chain.Update) error {
+		for _, block := range u.Connected {
+			if block.Height > 0 {
+				c.coins = append(c.coins, block.Transactions[0])
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, block := range update.Connected[1:] {
-		c.coins = append(c.coins, block.Transactions[0])
 	}
 	return c
 }
@@ -109,11 +113,13 @@ func (c *btcdChain) Mine(n uint32) ([]chain.BlockID, error) {
 	if err := c.Call(context.Background(), "generate", nil, n); err != nil {
 		return nil, err
 	}
-	update, err := c.Since(context.Background(), before)
 	var blocks []chain.BlockID
-	for _, block := range update.Connected {
-		blocks = append(blocks, block.BlockID)
-	}
+	err = chain.Follow(context.Background(), c, before, func(u chain.Update) error {
+		for _, block := range u.Connected {
+			blocks = append(blocks, block.BlockID)
+		}
+		return nil
+	})
 	return blocks, err
 }
 

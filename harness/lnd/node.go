@@ -50,6 +50,8 @@ type Node struct {
 	Version string
 
 	dir   string // removed by Stop
+	rest  string // host:port of its REST server; empty: it has none
+	guest bool   // its btcd is another node's
 	cli   cli
 	btcd  *btcd
 	lnd   *process
@@ -120,11 +122,14 @@ func (n *Node) start(ctx context.Context, bin Binaries) error {
 
 // launchLND starts lnd in dir, which must exist and be empty.
 func (n *Node) launchLND(bin Binaries, dir string) error {
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return err
 	}
 	n.Address = ports[0]
+	if n.rest != "" {
+		n.rest = ports[2]
+	}
 	n.cli = cli{program: bin.Lncli, dir: dir, server: ports[1]}
 
 	config := fmt.Sprintf("[Application Options]\n[btcd]\nbtcd.rpcuser=%s\nbtcd.rpcpass=%s\n",
@@ -142,13 +147,13 @@ func (n *Node) launchLND(bin Binaries, dir string) error {
 		"--listen="+n.Address,
 		"--rpclisten="+n.cli.server,
 		"--nobootstrap",
-		"--norest",
 		"--trickledelay=50",
 		// These end lnd when the machine is short of disk or busy; what
 		// they say is not about the protocol.
 		"--healthcheck.diskspace.attempts=0",
 		"--healthcheck.chainbackend.attempts=0",
 	)
+	cmd.Args = append(cmd.Args, n.restFlags()...)
 	cmd.Env = childEnv(dir)
 	n.lnd, err = launch("lnd", cmd, filepath.Join(dir, "lnd.out"))
 	return err
@@ -199,7 +204,7 @@ func (n *Node) end(tellDeaths bool) {
 		chain = n.btcd.process
 	}
 	for _, p := range []*process{n.lnd, chain} {
-		if p == nil {
+		if p == nil || n.guest && p == chain {
 			continue
 		}
 		err := p.stop(stopGrace)

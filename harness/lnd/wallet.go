@@ -17,11 +17,11 @@ import (
 )
 
 // Chain connects to the node's btcd: the chain as another party of the same
-// regtest sees it. Close it when done.
+// regtest sees it, which owns nothing from before lnd started. Close it when done.
 func (n *Node) Chain(ctx context.Context) (*btcdrpc.Client, error) {
 	return btcdrpc.New(ctx, btcdrpc.Options{MineDirectly: true, Options: corerpc.Options{
 		Address: n.btcd.host, User: n.btcd.user, Password: n.btcd.password, CertificateFile: n.btcd.certPath,
-		Params: &chaincfg.RegressionNetParams, Poll: 50 * time.Millisecond,
+		Params: &chaincfg.RegressionNetParams, Poll: 50 * time.Millisecond, Birthday: startBlocks,
 	}})
 }
 
@@ -44,15 +44,21 @@ const maturity = 100
 
 // NewFaucet collects the rewards that can be spent.
 func NewFaucet(ctx context.Context, c *btcdrpc.Client) (*Faucet, error) {
-	u, err := c.Since(ctx, chain.BlockID{})
+	tip, err := c.Tip(ctx)
 	if err != nil {
 		return nil, err
 	}
 	f := &Faucet{chain: c}
-	for i, b := range u.Connected {
-		if i > 0 && int(b.Height)+maturity <= int(u.Tip.Height) {
-			f.coins = append(f.coins, b.Transactions[0])
+	err = chain.Follow(ctx, c, chain.BlockID{}, func(u chain.Update) error {
+		for _, b := range u.Connected {
+			if b.Height > 0 && int(b.Height)+maturity <= int(tip.Height) {
+				f.coins = append(f.coins, b.Transactions[0])
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }

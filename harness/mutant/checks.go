@@ -66,6 +66,7 @@ func checks() []Mutant {
 		off(rule.CER035, "leaves a funding transaction that is too late in the mempool", "spent otherwise"),
 		off(rule.CER040, "goes on when the first client has stored", "no aggregate for the state"),
 		off(rule.CER042, "starts any number of changes at once", "no update is proposed"),
+		off(rule.CER045, "goes on with a sale while an answer to the attempt before may come", "is not invited again"),
 		off(rule.POI009, "signs an update over a sale that is hidden", "did not refuse it"),
 		off(rule.CER041, "ignores changes of factories it does not have", "did not refuse it"),
 		off(rule.PS014, "lets everybody sign a sale at once", "is not asked before"),

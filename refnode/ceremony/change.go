@@ -47,10 +47,10 @@ func (c *Client) beginChange(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony
 		return nil, err
 	}
 	a.change = ch
-	if ch.update != nil && c.cfg.Channels != nil {
-		return nil, &Failure{Reason: wire.ReasonRefused, Err: ErrMovesChannels}
-	}
 	c.expectChannel(a)
+	if err := c.startMove(a); err != nil {
+		return nil, err
+	}
 	return c.offerChange(a)
 }
 
@@ -112,7 +112,10 @@ func (c *Client) storePhase(ch *clientChange, phase uint8, m *wire.Signatures) e
 		record.Phases = record.Phases[:phase]
 		return err
 	}
-	return ch.held.takeIn(ch, phase, m)
+	if err := ch.held.takeIn(ch, phase, m); err != nil {
+		return err
+	}
+	return c.stand(ch)
 }
 
 // begin notes, durably, that the step of a state is about to be used up
@@ -132,13 +135,16 @@ func (c *Client) begin(ch *clientChange) error {
 
 // abandon ends a change that may not be complete: what is not on the disk is
 // forgotten, a state that was signed has used up its step.
-func (ch *clientChange) abandon() {
+func (ch *clientChange) abandon(attempt wire.CeremonyID) {
 	record := ch.held.Changes[ch.index]
-	if !record.Begun && len(record.Phases) == 0 {
-		ch.held.cfg.forgetChannels(record.Message.ID())
+	switch {
+	case !record.Begun && len(record.Phases) == 0:
+		ch.held.cfg.forgetChannels(attempt)
 		ch.held.Changes = ch.held.Changes[:ch.index]
-		return
+	case !record.Begun && ch.update != nil: // no channel moves before phase 1 (CHG-009)
+		ch.held.cfg.forgetChannels(attempt)
+	default:
+		ch.held.cfg.keepChannels(attempt)
+		_ = ch.failIfBegun()
 	}
-	ch.held.cfg.keepChannels(record.Message.ID())
-	_ = ch.failIfBegun()
 }

@@ -328,6 +328,11 @@ func TestSaleIsRetried(t *testing.T) {
 			if w.changed() != 0 || w.lsp.Factory(id).Interrupted() != "sale of 20000 sat to client 1" {
 				t.Fatalf("%d changes, interrupted %q", w.changed(), w.lsp.Factory(id).Interrupted())
 			}
+			if err := w.sell(id, 1, 20_000); !errors.Is(err, ceremony.ErrAnswerDue) {
+				t.Errorf("what the client said may still come: %v", err)
+			}
+			w.send(w.lsp.Disconnected(w.now, peerID(0))) // it was lost with the connection
+			w.clients[0].Disconnected()
 			for _, err := range []error{w.sell(id, 1, 10_000), w.sell(id, 0, 20_000), w.update(id, 0, 10_000)} {
 				if !errors.Is(err, ceremony.ErrInterrupted) {
 					t.Errorf("something else was sold: %v", err)

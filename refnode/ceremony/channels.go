@@ -1,7 +1,6 @@
 package ceremony
 
 import (
-	"errors"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -24,10 +23,30 @@ type Channels interface {
 	// Opened reports whether both first commitments on an output are signed, and
 	// ours is stored.
 	Opened(o btcwire.OutPoint) bool
-	// Forget says that an attempt ended before its outputs were made (CHAN-008).
+	// Forget says that an attempt ended before its outputs were made (CHAN-008,
+	// CHG-009).
 	Forget(attempt wire.CeremonyID)
 	// Keep says that an attempt ended and that its outputs are made, or may be.
 	Keep(attempt wire.CeremonyID)
+
+	// CanMove fails when the channel of an output cannot move to another one: it is
+	// not open (ErrNoChannel), or not done with the change before (ErrStillMoving).
+	// A change to the very same output may go on.
+	CanMove(to ChannelOutput) error
+	// Move says that an attempt moves a channel to an output. At the LSP it is the
+	// order to begin, at the client it is what factory_change_init has to fit
+	// (CHG-003, CHG-004).
+	Move(to ChannelOutput)
+	// Moved reports whether both commitments on an output are signed, and ours is
+	// stored (CHG-001, CHG-002).
+	Moved(to ChannelOutput) bool
+	// Begin says that the state above an output is about to be signed: the change
+	// of the channel cannot be called off any more (PCF-140). On an error it is not
+	// signed.
+	Begin(to ChannelOutput) error
+	// Stands says that an output is made, and stored with all above it: its channel
+	// goes on there too (CHG-005), and with Alone there only (CHG-006).
+	Stands(o ChannelOutput)
 }
 
 // ChannelOutput is a channel's funding output, as one side of the channel needs
@@ -46,11 +65,9 @@ type ChannelOutput struct {
 	Theirs wire.Point
 	Params factory.Params
 	Shape  factory.Shape
+	// Alone is true when every leaf that this one has replaced is poisoned.
+	Alone bool
 }
-
-// ErrMovesChannels is the error of an update at a node with channels: how it
-// moves them (section 8.4) is not implemented.
-var ErrMovesChannels = errors.New("an update moves channels, which this node cannot do yet")
 
 // outputOf describes a channel output of a tree. own is our key, the other key of
 // the channel is the peer's.
@@ -107,9 +124,10 @@ func (c Config) keepChannels(attempt wire.CeremonyID) {
 	}
 }
 
-// ChannelOpened says that a channel has been opened: what waits for it goes on.
+// ChannelOpened says that a channel has been opened, or has its commitments on a
+// new output: what waits for it goes on.
 func (l *LSP) ChannelOpened(now time.Time) []Out {
-	var out []Out
+	out := l.resumeMoved(now)
 	for _, c := range l.sortedCreations() {
 		if c.state != storing {
 			continue
@@ -166,6 +184,24 @@ func (l *LSP) soldHasChannel(ch *lspChange) bool {
 // for: those of the live tree, and those of sales that were interrupted. A key
 // that cannot be derived is an error.
 func (f *Factory) ChannelOutputs() ([]ChannelOutput, error) {
+	out, err := f.standing()
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range f.interrupted {
+		if ch.sale != nil && ch.reached < 2 {
+			o, err := ch.soldOutput()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// standing are the channel outputs of the live tree.
+func (f *Factory) standing() ([]ChannelOutput, error) {
 	var out []ChannelOutput
 	add := func(ch factory.ChannelOutput, attempt wire.CeremonyID, index uint32) error {
 		key, err := f.keys.Channel(attempt, index)
@@ -174,6 +210,7 @@ func (f *Factory) ChannelOutputs() ([]ChannelOutput, error) {
 		}
 		o := outputOf(f.tree, ch, key, true)
 		o.Peer, o.Attempt, o.Factory = f.Members[ch.Client].Peer, attempt, f.ID()
+		o.Alone = alone(f.tree, ch.Client)
 		out = append(out, o)
 		return nil
 	}
@@ -186,13 +223,6 @@ func (f *Factory) ChannelOutputs() ([]ChannelOutput, error) {
 				}
 			}
 			if err := add(ch, attempt, index); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, ch := range f.interrupted {
-		if ch.sale != nil && ch.reached < 2 {
-			if err := add(ch.sale.NewChannel, ch.id, 0); err != nil {
 				return nil, err
 			}
 		}
@@ -217,9 +247,13 @@ func (c *Client) waitsForChannel(a *clientAttempt) bool {
 	}
 }
 
-// ChannelOpened says that a channel has been opened: ceremony_stored that was
-// held back for it goes out.
+// ChannelOpened says that a channel has been opened, or has its commitments on a
+// new output: ceremony_stored or partial signatures that were held back for it go
+// out.
 func (c *Client) ChannelOpened(now time.Time) []wire.Ceremony {
+	if out := c.moved(now); out != nil {
+		return out
+	}
 	a := c.attempt
 	if a == nil || !a.held || c.waitsForChannel(a) {
 		return nil
@@ -265,6 +299,24 @@ func (h *Held) soldOutput(ch *clientChange, attempt wire.CeremonyID) (ChannelOut
 // sales that may still be completed too. A key that cannot be derived is an
 // error. Peer is for the caller to fill in.
 func (h *Held) ChannelOutputs() ([]ChannelOutput, error) {
+	out, err := h.standing()
+	if err != nil {
+		return nil, err
+	}
+	for _, change := range h.Changes {
+		if run := change.run; run != nil && run.sale != nil && run.sale.Buyer == h.Client() && run.reached < 2 {
+			o, err := h.soldOutput(run, change.Message.ID())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// standing are the client's channel outputs in the live tree.
+func (h *Held) standing() ([]ChannelOutput, error) {
 	var out []ChannelOutput
 	for _, ch := range h.tree.Channels(h.Client()) {
 		attempt := h.ID()
@@ -278,17 +330,8 @@ func (h *Held) ChannelOutputs() ([]ChannelOutput, error) {
 			return nil, err
 		}
 		o := outputOf(h.tree, ch, key, false)
-		o.Attempt, o.Factory = attempt, h.ID()
+		o.Attempt, o.Factory, o.Alone = attempt, h.ID(), alone(h.tree, h.Client())
 		out = append(out, o)
-	}
-	for _, change := range h.Changes {
-		if run := change.run; run != nil && run.sale != nil && run.sale.Buyer == h.Client() && run.reached < 2 {
-			o, err := h.soldOutput(run, change.Message.ID())
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, o)
-		}
 	}
 	return out, nil
 }

@@ -8,7 +8,6 @@ import (
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
-	"superscalar/refnode/factory"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -19,6 +18,21 @@ type channels struct {
 	opened    map[btcwire.OutPoint]bool
 	forgotten []wire.CeremonyID
 	kept      []wire.CeremonyID
+	// moves, in order; stuck is what CanMove says.
+	moves  []ceremony.ChannelOutput
+	moved  map[btcwire.OutPoint]bool
+	begun  []btcwire.OutPoint
+	stands []ceremony.ChannelOutput
+	stuck  error
+}
+
+func (c *channels) CanMove(ceremony.ChannelOutput) error { return c.stuck }
+func (c *channels) Move(to ceremony.ChannelOutput)       { c.moves = append(c.moves, to) }
+func (c *channels) Moved(to ceremony.ChannelOutput) bool { return c.moved[to.Outpoint] }
+func (c *channels) Stands(o ceremony.ChannelOutput)      { c.stands = append(c.stands, o) }
+func (c *channels) Begin(to ceremony.ChannelOutput) error {
+	c.begun = append(c.begun, to.Outpoint)
+	return nil
 }
 
 func (c *channels) Expect(o ceremony.ChannelOutput) { c.expected = append(c.expected, o) }
@@ -218,17 +232,5 @@ func TestABuyerWithoutAChannelIsNamed(t *testing.T) {
 	}
 	if got := w.lsp.Factory(id).Tree().Capacities(1); got != 100_000 {
 		t.Errorf("the buyer has %d sat", got)
-	}
-}
-
-// An update would move channels: it is refused by an LSP that has any, and by a
-// client that has.
-func TestUpdatesWaitForSection84(t *testing.T) {
-	w := newChannelWorld(t, 2, rule.Set{}, rule.Set{})
-	id := w.create("kickoff 1 / dw 2")
-	w.open(0)
-	w.open(1)
-	if _, _, err := w.lsp.Update(w.now, ceremony.Purchase{Factory: id, Buyer: factory.ClientIndex(1), Amount: 20_000}); err != ceremony.ErrMovesChannels {
-		t.Errorf("the LSP says %v", err)
 	}
 }

@@ -31,12 +31,13 @@ type Client struct {
 	cfg     ClientConfig
 	lsp     Peer
 	held    map[wire.CeremonyID]*Held
+	joined  map[wire.CeremonyID]bool // attempts to create a factory (CER-003)
 	attempt *clientAttempt
 }
 
 // NewClient returns a client of the LSP that holds the given factories.
 func NewClient(cfg ClientConfig, lsp Peer, held []*Held) *Client {
-	c := &Client{cfg: cfg, lsp: lsp, held: map[wire.CeremonyID]*Held{}}
+	c := &Client{cfg: cfg, lsp: lsp, held: map[wire.CeremonyID]*Held{}, joined: map[wire.CeremonyID]bool{}}
 	for _, h := range held {
 		c.held[h.ID()] = h
 	}
@@ -104,6 +105,10 @@ type clientAttempt struct {
 	tree       *factory.Tree
 	change     *clientChange // nil while a factory is created
 	held       bool          // ceremony_stored waits for a channel (CHAN-002)
+	// move is where an update takes the client's channel, nil without;
+	// aggregates wait for that (CHG-002).
+	move       *ChannelOutput
+	aggregates *wire.AggregateNonces
 }
 
 // Receive handles a message of the LSP and returns what to answer.
@@ -160,7 +165,7 @@ func (c *Client) handle(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony, err
 			return c.beginChange(a, m)
 		}
 	case *wire.AggregateNonces:
-		if (a.state == proposed || a.state == signing && !c.cfg.on(rule.CER021)) && m.Phase == a.phase {
+		if (a.state == proposed && a.aggregates == nil || a.state == signing && !c.cfg.on(rule.CER021)) && m.Phase == a.phase {
 			return c.aggregate(a, m)
 		}
 	case *wire.Signatures:
@@ -195,7 +200,7 @@ func (c *Client) end() {
 		c.attempt.signer.forget()
 		switch a := c.attempt; {
 		case a.change != nil:
-			a.change.abandon()
+			a.change.abandon(a.id)
 		case a.state == stored:
 			c.cfg.keepChannels(a.id)
 		default:
@@ -246,6 +251,10 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 	if err != nil {
 		return nil, unless(c.cfg.Rules, err)
 	}
+	if c.waitsForMove(a) {
+		a.aggregates = m
+		return nil, nil
+	}
 	if a.change != nil {
 		if err := a.change.checkChain(c.cfg.Config, a.phase); err != nil {
 			return nil, err
@@ -257,6 +266,11 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 	if a.change != nil && a.change.commits(a.phase) {
 		if err := c.begin(a.change); err != nil {
 			return nil, err
+		}
+		if a.move != nil {
+			if err := c.cfg.Channels.Begin(*a.move); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := c.cfg.Store.Sign(a.factoryID(), entries(a.signer.slots)); err != nil {

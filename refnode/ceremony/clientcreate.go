@@ -14,7 +14,12 @@ import (
 // A creation as its client runs it: from the invitation to the stored path
 // (section 5.3).
 
-// invite answers with fresh keys (CER-003).
+// maxJoined is how many attempts a client remembers that it has joined. It takes no
+// more invitations of an LSP that needs more.
+const maxJoined = 1 << 16
+
+// invite answers with fresh keys (CER-003): they derive from the id, so that of an
+// attempt that was joined before is refused.
 func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	if c.attempt != nil && c.cfg.on(rule.CER006) {
 		return []wire.Ceremony{fail(wire.ReasonBusy, rule.CER006, "another attempt is going on").abort(m.ID())}
@@ -22,12 +27,18 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	if _, known := c.held[m.ID()]; known && c.cfg.on(rule.CER032) {
 		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER032, "this ceremony_id has a factory").abort(m.ID())}
 	}
+	if fresh := m.Factory == nil; fresh && (c.joined[m.ID()] || len(c.joined) >= maxJoined) && c.cfg.on(rule.CER003+"/again") {
+		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER003, "an attempt with this ceremony_id was joined before").abort(m.ID())}
+	}
 	a, join, err := c.join(m)
 	if err != nil {
 		return []wire.Ceremony{asFailure(err).abort(m.ID())}
 	}
 	c.end()
 	c.attempt = a
+	if m.Factory == nil {
+		c.joined[m.ID()] = true
+	}
 	a.deadline = c.patience(now)
 	return []wire.Ceremony{join}
 }

@@ -163,3 +163,25 @@ func change[M wire.Ceremony](f func(M)) func(p packet) []packet {
 		return []packet{p}
 	}
 }
+
+// The keys of an attempt derive from its id: a client joins none twice (CER-003),
+// whether it stored anything of the first or not, but goes on with other ids.
+func TestAnIDIsJoinedOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	invite := func(id wire.CeremonyID) wire.Ceremony {
+		out := w.clients[0].Receive(w.now, &wire.Invite{Attempt: wire.Attempt{Ceremony: id}, Capacity: 100_000})
+		if len(out) != 1 {
+			t.Fatalf("%d answers", len(out))
+		}
+		w.clients[0].Receive(w.now, &wire.Abort{Attempt: wire.Attempt{Ceremony: id}, Reason: wire.ReasonRestart})
+		return out[0]
+	}
+	for _, id := range []wire.CeremonyID{{1}, {2}} {
+		if m := invite(id); m.Type() != wire.TypeJoin {
+			t.Errorf("a new id is answered with %s", m.Name())
+		}
+		if m, ok := invite(id).(*wire.Abort); !ok || m.Reason != wire.ReasonRefused {
+			t.Error("the id was joined twice")
+		}
+	}
+}

@@ -59,7 +59,8 @@ func (ch *lspChange) usedUp() bool {
 // settle files a change that is over, or was when the store was written: as
 // completed, as interrupted, or as one that used nothing up.
 func (f *Factory) settle(ch *lspChange) error {
-	f.interrupted = slices.DeleteFunc(f.interrupted, func(old *lspChange) bool { return ch.saved && old.slot == ch.slot })
+	passed := f.passed(ch)
+	f.interrupted = slices.DeleteFunc(f.interrupted, func(old *lspChange) bool { return old.sameAs(ch) || slices.Contains(passed, old) })
 	if ch.record.Stored > ch.last() {
 		f.completed(ch)
 		return nil
@@ -139,7 +140,7 @@ func (l *LSP) again(f *Factory, kind string, p Purchase, clients factory.Range) 
 		if old.record.Kind == kind && old.order == p && (old.update == nil || old.record.Stored < 2) {
 			return old, nil
 		}
-		if l.cfg.on(rule.POI009) {
+		if !l.passes(old) && l.cfg.on(rule.POI009) {
 			return nil, fmt.Errorf("%w: %s", ErrInterrupted, old)
 		}
 	}
@@ -289,11 +290,14 @@ func (l *LSP) retry(now time.Time, old *lspChange) (wire.CeremonyID, []Out, erro
 		return wire.CeremonyID{}, nil, err
 	}
 	ch.update, ch.sale, ch.due, ch.reached = old.update, old.sale, old.due, old.reached
-	ch.record, ch.slot, ch.saved = old.record, old.slot, true
+	ch.record, ch.slot, ch.saved = old.record, old.slot, !old.record.BuyerOnly
 	ch.record.Phases = slices.Clone(old.record.Phases)
 	if ch.sale == nil {
 		return l.startChange(now, ch)
 	}
 	ch.id = old.id
+	if err := l.mayGoOn(ch); err != nil {
+		return wire.CeremonyID{}, nil, err
+	}
 	return l.inviteBuyer(ch)
 }

@@ -91,6 +91,10 @@ type LSP struct {
 	changes   map[wire.CeremonyID]*lspChange
 	factories map[wire.CeremonyID]*Factory
 	used      map[[66]byte]bool // public nonces seen (SIGN-006)
+	// debts are answers that are due of sales that were interrupted, by id; freed
+	// is for Freed.
+	debts map[wire.CeremonyID]*debt
+	freed []Peer
 }
 
 // NewLSP returns an LSP that has the given factories. Those without a funding
@@ -102,6 +106,7 @@ func NewLSP(cfg LSPConfig, factories []*Factory) *LSP {
 		changes:   map[wire.CeremonyID]*lspChange{},
 		factories: map[wire.CeremonyID]*Factory{},
 		used:      map[[66]byte]bool{},
+		debts:     map[wire.CeremonyID]*debt{},
 	}
 	for _, f := range factories {
 		if len(f.Funding) > 0 { // else the attempt ended before it was paid for
@@ -224,6 +229,7 @@ func (l *LSP) Receive(now time.Time, peer Peer, m wire.Ceremony) []Out {
 			return l.changeMessage(now, ch, i, m)
 		}
 	}
+	l.pay(peer, m)
 	_, abort := m.(*wire.Abort)
 	if abort && l.cfg.on(rule.CER005) || !abort && !l.cfg.on(rule.CER004) {
 		return nil
@@ -257,6 +263,9 @@ func (l *LSP) Disconnected(now time.Time, peer Peer) []Out {
 		if i := ch.index(peer); i >= 0 {
 			out = append(out, l.failChange(ch, i, gone())...)
 		}
+	}
+	for id := range l.debts {
+		l.release(id, peer) // what it owed on this connection never comes
 	}
 	return out
 }

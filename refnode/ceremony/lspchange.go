@@ -58,6 +58,10 @@ type lspChange struct {
 	// signed says that every member has given its partial signatures of the
 	// phase.
 	signed bool
+	// ready says that every member has given its nonces of the phase; moving is
+	// where channels go, none where there are none.
+	ready  bool
+	moving []ChannelOutput
 	record storedChange
 	// poisoned are the clients whose leaves everybody is known to have poisoned
 	// since, by themselves.
@@ -68,6 +72,7 @@ type changeMember struct {
 	peer   Peer
 	client factory.ClientIndex
 	stored bool
+	owes   int // messages that it was asked for and has not sent
 }
 
 func (ch *lspChange) index(peer Peer) int {
@@ -77,9 +82,6 @@ func (ch *lspChange) index(peer Peer) int {
 // Update starts a ceremony that moves stock into a client's channel by
 // replacing the lowest state that covers the client (DELAY-010).
 func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) {
-	if l.cfg.Channels != nil {
-		return wire.CeremonyID{}, nil, ErrMovesChannels
-	}
 	ch, err := l.newChange(now, p)
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
@@ -141,6 +143,7 @@ func (l *LSP) inviteBuyer(ch *lspChange) (wire.CeremonyID, []Out, error) {
 	if err := l.lock(ch); err != nil {
 		return ch.id, nil, err
 	}
+	ch.asked(ch.index(ch.factory.Members[ch.record.Buyer].Peer), 1)
 	id := [32]byte(ch.factory.ID())
 	invite := &wire.Invite{Attempt: wire.Attempt{Ceremony: ch.id}, Capacity: uint64(ch.record.Amount), Factory: &id}
 	return ch.id, []Out{{ch.factory.Members[ch.record.Buyer].Peer, invite}}, nil
@@ -171,12 +174,12 @@ func (l *LSP) membersOf(f *Factory, r factory.Range) []changeMember {
 	return out
 }
 
-// lock registers a change, unless another one has a client in common
-// (CER-042).
+// lock registers a change, unless another one has a client in common, in whatever
+// factory (CER-042).
 func (l *LSP) lock(ch *lspChange) error {
 	for _, other := range l.changes {
 		for _, m := range ch.members {
-			if other.factory == ch.factory && other.index(m.peer) >= 0 && l.cfg.on(rule.CER042) {
+			if other.index(m.peer) >= 0 && l.cfg.on(rule.CER042) && (other.factory == ch.factory || l.cfg.on(rule.CER042+"/factories")) {
 				return ErrBusy
 			}
 		}
@@ -233,6 +236,9 @@ func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out,
 	if err := ch.checkChain(l.cfg.Config, 0); err != nil {
 		return ch.id, nil, own(err)
 	}
+	if err := l.prepareMoves(ch); err != nil {
+		return ch.id, nil, err
+	}
 	if ch.members == nil {
 		ch.members = l.membersOf(ch.factory, ch.tree.Factory().Layout().Range(ch.node()))
 		if err := l.lock(ch); err != nil {
@@ -252,6 +258,7 @@ func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out,
 		delete(l.changes, ch.id)
 		return ch.id, nil, err
 	}
+	ch.askedAll(1)
 	return ch.id, out, l.startPhase(now, ch)
 }
 
@@ -267,6 +274,7 @@ func (l *LSP) startPhase(now time.Time, ch *lspChange) error {
 		ch.members[i].stored = false
 	}
 	ch.round, ch.pending, ch.early, ch.signed = newRound(ch.phase, slots, clients), nil, map[int]*wire.Nonces{}, false
+	ch.ready = false
 	ch.state, ch.deadline = changeNonces, now.Add(l.cfg.deadline())
 	return nil
 }
@@ -305,6 +313,8 @@ func (ch *lspChange) message(c factory.ClientIndex) (wire.Ceremony, error) {
 
 // changeMessage handles a message of a change.
 func (l *LSP) changeMessage(now time.Time, ch *lspChange, i int, m wire.Ceremony) []Out {
+	ch.answered(i, m)
+	l.signedBefore(ch, i, m)
 	out, err := l.handleChange(now, ch, i, m)
 	if err == nil {
 		return out

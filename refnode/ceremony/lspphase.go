@@ -17,6 +17,16 @@ func (l *LSP) changeNonces(now time.Time, ch *lspChange, i int, m *wire.Nonces) 
 	if err != nil || !done {
 		return nil, err
 	}
+	ch.ready = true
+	l.startMoves(ch)
+	if !l.allMoved(ch) {
+		return nil, nil
+	}
+	return l.sendAggregates(now, ch)
+}
+
+// sendAggregates goes on with a phase for which everybody has given its nonces.
+func (l *LSP) sendAggregates(now time.Time, ch *lspChange) ([]Out, error) {
 	if err := ch.checkChain(l.cfg.Config, ch.phase); err != nil {
 		return nil, own(err)
 	}
@@ -24,10 +34,11 @@ func (l *LSP) changeNonces(now time.Time, ch *lspChange, i int, m *wire.Nonces) 
 	if err != nil {
 		return nil, own(err)
 	}
+	buyerFirst := ch.sale != nil && ch.phase == 1 && l.cfg.on(rule.PS014)
 	if ch.commits(ch.phase) && !ch.record.Begun {
-		ch.record.Begun = true
+		ch.record.Begun, ch.record.BuyerOnly = true, buyerFirst
 		if err := ch.factory.saveChange(l.cfg.Store, ch); err != nil {
-			ch.record.Begun = false // nothing was sent
+			ch.record.Begun, ch.record.BuyerOnly = false, false // nothing was sent
 			return nil, own(err)
 		}
 	}
@@ -37,11 +48,13 @@ func (l *LSP) changeNonces(now time.Time, ch *lspChange, i int, m *wire.Nonces) 
 		peers[k] = member.peer
 	}
 	out := aggregatesFor(ch.id, ch.round, peers, aggregates)
-	if ch.sale == nil || ch.phase != 1 || !l.cfg.on(rule.PS014) {
+	if !buyerFirst {
+		ch.askedAll(1)
 		return out, nil
 	}
 	buyer := slices.IndexFunc(ch.members, func(m changeMember) bool { return m.client == ch.record.Buyer })
 	ch.pending = slices.Delete(slices.Clone(out), buyer, buyer+1)
+	ch.asked(buyer, 1)
 	return out[buyer : buyer+1], nil
 }
 
@@ -61,6 +74,11 @@ func (l *LSP) changePartials(now time.Time, ch *lspChange, i int, m *wire.Partia
 		if err := ch.round.checkMember(i); err != nil {
 			return nil, err
 		}
+		if err := l.othersSign(ch); err != nil {
+			return nil, own(err)
+		}
+		ch.askedAll(1)
+		ch.asked(i, -1)
 		if !done {
 			return out, nil
 		}
@@ -86,6 +104,9 @@ func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
 		return nil, err
 	}
 	if err := l.cfg.Store.Sign(ch.factory.ID(), entries(append(slices.Clone(ch.round.slots), channels...))); err != nil {
+		return nil, err
+	}
+	if err := l.beginMoves(ch); err != nil {
 		return nil, err
 	}
 	signatures, err := ch.round.complete(l.cfg.Rules, l.cfg.Rand, ch.factory.key)
@@ -119,6 +140,10 @@ func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
 		}
 		out = append(out, Out{m.peer, msg})
 	}
+	ch.askedAll(1) // that it is stored
+	if ch.phase < ch.last() {
+		ch.askedAll(1) // and the nonces of the next phase
+	}
 	ch.state, ch.deadline = changeStoring, now.Add(l.cfg.deadline())
 	return out, nil
 }
@@ -127,6 +152,7 @@ func (l *LSP) completePhase(now time.Time, ch *lspChange) ([]Out, error) {
 // change (CER-040).
 func (l *LSP) changeStored(now time.Time, ch *lspChange, i int) ([]Out, error) {
 	ch.members[i].stored = true
+	l.clientStands(ch, ch.members[i].client)
 	for _, m := range ch.members {
 		if !m.stored && l.cfg.on(rule.CER040) {
 			return nil, nil
@@ -137,6 +163,9 @@ func (l *LSP) changeStored(now time.Time, ch *lspChange, i int) ([]Out, error) {
 	}
 	if ch.phase == ch.last() {
 		l.report(Event{Ceremony: ch.id, Kind: EventChanged, Clients: len(ch.members), Text: ch.record.Kind})
+		for _, m := range ch.members {
+			l.free(m.peer)
+		}
 		return nil, own(l.finish(ch))
 	}
 	ch.phase++
@@ -182,8 +211,9 @@ func (l *LSP) takeIn(ch *lspChange) error {
 	err := ch.factory.saveChange(l.cfg.Store, ch)
 	if err != nil {
 		ch.record.Stored = before
+		return err
 	}
-	return err
+	return l.stand(ch)
 }
 
 // finish closes a change.
@@ -195,7 +225,13 @@ func (l *LSP) finish(ch *lspChange) error {
 	} else {
 		l.cfg.forgetChannels(ch.id)
 	}
-	return ch.factory.settle(ch)
+	for _, old := range ch.factory.passed(ch) {
+		l.cfg.forgetChannels(old.id)
+	}
+	if err := ch.factory.settle(ch); err != nil {
+		return err
+	}
+	return l.stand(ch)
 }
 
 // failChange ends a change for everybody and names who stopped it, unless that
@@ -206,6 +242,7 @@ func (l *LSP) failChange(ch *lspChange, i int, f *Failure) []Out {
 		client := ch.members[i].client
 		f.Guilty, peer = &client, ch.members[i].peer
 	}
+	l.owe(ch)
 	if err := l.finish(ch); err != nil {
 		l.report(Event{Ceremony: ch.id, Kind: EventFailed, Text: err.Error()})
 	}
@@ -222,7 +259,7 @@ func (l *LSP) lateChange(ch *lspChange) []Out {
 	for i := range ch.members {
 		late := ch.state == changeStoring && !ch.members[i].stored ||
 			ch.state == changeJoining && ch.members[i].client == ch.record.Buyer ||
-			ch.state == changeNonces && ch.round.waitsFor(i) ||
+			ch.state == changeNonces && (ch.round.waitsFor(i) || !l.hasMoved(ch, ch.members[i].client)) ||
 			ch.state == changePartials && ch.round.waitsFor(i) && (ch.pending == nil || ch.members[i].client == ch.record.Buyer) ||
 			ch.state == changePartials && ch.signed && ch.members[i].client == ch.record.Buyer // its channel is not open (CHAN-001)
 		if late {

@@ -29,10 +29,12 @@ type storedChange struct {
 	ChannelKey string      `json:",omitempty"` // the buyer's, hex
 	// Begun says that something on an existing outpoint may be signed. Phases
 	// are those whose signatures are complete, Stored counts those that
-	// everybody has stored, as far as that is known.
-	Begun  bool
-	Phases []storedPhase
-	Stored uint8 `json:",omitempty"`
+	// everybody has stored, as far as that is known. BuyerOnly says of a sale that
+	// nobody but its buyer was asked to sign yet (PS-014).
+	Begun     bool
+	BuyerOnly bool `json:",omitempty"`
+	Phases    []storedPhase
+	Stored    uint8 `json:",omitempty"`
 }
 
 type storedPhase struct {
@@ -100,12 +102,7 @@ func (f *Factory) saleKey(id wire.CeremonyID) (*btcec.PrivateKey, error) {
 // channelKey is the LSP's funding key of the channel that a transaction
 // spends.
 func (f *Factory) channelKey(t *factory.Tx) (*btcec.PrivateKey, error) {
-	for _, k := range t.Channel.Keys {
-		if id, ok := f.sold[k]; ok {
-			return f.keys.Channel(id, 0)
-		}
-	}
-	return f.keys.Channel(f.ID(), uint32(t.Signers.First))
+	return f.ownKey(t.Channel, t.Signers.First)
 }
 
 // saveChange stores a change as far as it got, the first time in the next free

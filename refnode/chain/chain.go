@@ -79,14 +79,16 @@ type Spend struct {
 // needs from the mempool must already be there. Version-3 transactions allow nothing larger (BIP 431).
 type Package []*wire.MsgTx
 
-// Update leads from a block the caller knows to the tip.
+// Update leads from a block the caller knows towards the tip.
 type Update struct {
 	// Disconnected are the caller's blocks that left the best chain, highest first. Undo them in this order.
 	Disconnected []Block
-	// Connected are the blocks to process after that, lowest first.
+	// Connected are the blocks to process after that, lowest first, at most MaxUpdate.
 	Connected []Block
 	// Tip is the block to ask from next time: the last of Connected, or the caller's own.
 	Tip BlockID
+	// More is true when there are blocks above Tip.
+	More bool
 }
 
 // Interface is the chain as nodes see it. All methods may be called by any number of goroutines, and end with an error that wraps
@@ -112,7 +114,7 @@ type Interface interface {
 	Transaction(ctx context.Context, txid chainhash.Hash) (tx Transaction, found bool, err error)
 
 	// Since returns how to get from a block the caller has processed, which may have been reorganised away meanwhile, to the
-	// tip. The zero hash stands for "before the genesis block": the answer begins with block 0. It fails with ErrUnknownBlock
+	// tip, or, with More, part of the way: Follow asks for the rest. The zero hash stands for "before the genesis block": the answer begins with block 0. It fails with ErrUnknownBlock
 	// for a block the backend has never seen.
 	Since(ctx context.Context, from BlockID) (Update, error)
 

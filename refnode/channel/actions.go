@@ -117,10 +117,12 @@ type (
 		Txid  wire.Txid
 		Index uint16
 	}
-	// AskChange: is this contribution of the peer right (PCF-114)? AnswerChange.
+	// AskChange: is this contribution of the peer right (PCF-114), and its
+	// funding_pubkey (CHG-003)? AnswerChange.
 	AskChange struct {
 		ID              ChangeID
 		ContributionSat int64
+		Key             wire.Point
 		Payload         []byte
 		Ack             bool // it came in factory_change_ack
 	}

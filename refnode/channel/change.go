@@ -98,11 +98,17 @@ func (m *Machine) sendInit() {
 	m.send(&wire.ChangeInit{Change: m.ourChange(c), Payload: c.payload})
 }
 
-// freshKey takes the next funding key of ours (PCF-117).
+// freshKey takes the next funding key of ours (PCF-117), or the one there is
+// where the factory wants it (CHG-003).
 func (m *Machine) freshKey(c *change) {
-	c.key = m.NextKey
-	if m.on(rule.PCF117) {
+	switch {
+	case m.cfg.Keys.Fixed && m.on(rule.CHG003):
+		c.key = m.Fundings[0].Key
+	case m.on(rule.PCF117):
+		c.key = m.NextKey
 		m.NextKey++
+	default:
+		c.key = m.NextKey
 	}
 	c.keys[m.Side] = pointOf(m.cfg.Keys.Funding(c.key).PubKey())
 	m.save()
@@ -169,7 +175,7 @@ func (m *Machine) changeAck(msg *wire.ChangeAck) {
 func (m *Machine) judgeChange(theirs wire.Change, payload []byte, ack bool) {
 	m.change.contribution[m.peer()] = theirs.FundingContributionSat
 	m.change.keys[m.peer()] = theirs.FundingPubkey
-	m.act(AskChange{m.change.id, theirs.FundingContributionSat, payload, ack})
+	m.act(AskChange{m.change.id, theirs.FundingContributionSat, theirs.FundingPubkey, payload, ack})
 }
 
 // AnswerChange is the answer to the AskChange with this id. A reason refuses the change. Where

@@ -16,6 +16,7 @@ var ErrCorrupt = errors.New("stored channel is corrupt")
 type coder struct {
 	b       []byte
 	reading bool
+	apart   bool // writing: onions are left out
 	err     error
 }
 

@@ -9,11 +9,11 @@ import (
 )
 
 // Commit signs the updates that the peer's commitment lacks, if there are any
-// and its last commitment is acknowledged. It is cheap when there is nothing
+// or a round is owed, and its last commitment is acknowledged. It is cheap when there is nothing
 // to do, and does nothing twice.
 func (m *Machine) Commit() {
 	m.advance()
-	if m.operational() && !m.awaiting() && m.unsigned(m.peer()) {
+	if m.operational() && !m.awaiting() && (m.unsigned(m.peer()) || m.owesRound() && !m.quiet.ours) {
 		m.sign()
 	}
 	m.advance()
@@ -25,6 +25,7 @@ func (m *Machine) sign() {
 	m.eachStage(func(by Side, st *stage) { *st = st.signs(m.Side, by) })
 	m.SignedNumber++
 	m.CommitLast = true
+	m.Fundings[0].Did &^= roundOwed
 	m.save()
 	m.sendCommitment()
 }

@@ -110,7 +110,7 @@ func codeHTLC(c *coder, p **HTLC) {
 	number(c, &h.Amount)
 	c.fixed(h.Hash[:])
 	number(c, &h.Expiry)
-	c.bytes(&h.Onion)
+	codeOnion(c, h)
 	optional(c, &h.PathKey, func(c *coder, k *wire.Point) { c.fixed(k[:]) })
 	c.stream(&h.Extra)
 	c.fixed(h.Origin[:])
@@ -120,6 +120,17 @@ func codeHTLC(c *coder, p **HTLC) {
 	small(c, &h.Stage, irrevocable)
 	number(c, &h.Order)
 	optional(c, &h.Removal, codeRemoval)
+}
+
+func codeOnion(c *coder, h *HTLC) {
+	onion := h.Onion
+	if c.apart {
+		onion = nil
+	}
+	c.bytes(&onion)
+	if c.reading {
+		h.Onion = onion
+	}
 }
 
 func codeRemoval(c *coder, x *removal) {
@@ -188,10 +199,12 @@ func codeCommitment(c *coder, v *commitment.State) {
 
 // Encode returns the state as it is stored. It writes the version first; all
 // integers are big-endian.
-func (s *State) Encode() []byte {
+func (s *State) Encode() []byte { return s.encode(false) }
+
+func (s *State) encode(apart bool) []byte {
 	var records wire.Stream
 	for _, part := range parts {
-		c := &coder{}
+		c := &coder{apart: apart}
 		part.code(c, s)
 		records = append(records, wire.Record{Type: part.typ, Value: c.b})
 	}
@@ -273,12 +286,52 @@ func (r *Revoked) code(c *coder) {
 }
 
 // Encode returns what is to be stored of the channel: its State (PCF-071).
-func (m *Machine) Encode() []byte {
+func (m *Machine) Encode() []byte { return m.stored().Encode() }
+
+// EncodeApart is Encode without onions, which are most of it and do not change:
+// a caller that keeps each Onion on its own writes it once. See Onions.
+func (m *Machine) EncodeApart() []byte { return m.stored().encode(true) }
+
+// stored is the State that is stored. A mutant forgets what of it is a factory's.
+func (m *Machine) stored() *State {
 	if m.on(rule.PCF071) {
-		return m.State.Encode()
+		return &m.State
 	}
 	s, open := m.State, *m.Open
 	open.ChannelInFactory = nil
 	s.Open = &open
-	return s.Encode()
+	return &s
+}
+
+// Onion is the onion of one HTLC.
+type Onion struct {
+	By    Side
+	ID    HTLCID
+	Bytes []byte // 1,366 bytes; do not change them
+}
+
+// Onions returns the onions that the channel needs still, in the order of its
+// HTLCs.
+func (m *Machine) Onions() []Onion {
+	var all []Onion
+	for _, h := range m.HTLCs {
+		if len(h.Onion) > 0 {
+			all = append(all, Onion{h.By, h.ID, h.Onion})
+		}
+	}
+	return all
+}
+
+// SetOnions gives back what Onions returned, to a machine restored from
+// EncodeApart. The error wraps ErrCorrupt: for an HTLC that there is not, or that
+// has an onion.
+func (m *Machine) SetOnions(all []Onion) error {
+	for _, o := range all {
+		h := m.find(o.By, o.ID)
+		if h == nil || len(h.Onion) > 0 || len(o.Bytes) != onionSize {
+			return fmt.Errorf("%w: an onion of %d bytes for HTLC %d of the %s", ErrCorrupt, len(o.Bytes), o.ID, o.By)
+		}
+		h.Onion = o.Bytes
+	}
+	return nil
 }

@@ -38,6 +38,53 @@ func TestEncodeDecode(t *testing.T) {
 	}
 }
 
+// TestOnionsApart stores the onions apart and puts them back: the state is what it
+// is with them inside, and without them it has none of their bytes.
+func TestOnionsApart(t *testing.T) {
+	p := opened(t, setting{})
+	for range 3 { // received by node 1 and not answered yet: their onions are needed
+		p.must(p.add(0, -1, 3_000_000))
+	}
+	m := p.nodes[0].m
+	p.do(0, func(m *channel.Machine) { m.Commit() })
+	whole, apart, onions := m.Encode(), m.EncodeApart(), m.Onions()
+	if len(onions) != 3 {
+		t.Fatalf("%d onions: the sample is too poor", len(onions))
+	}
+	for _, o := range onions {
+		if len(o.Bytes) != 1366 || bytes.Contains(apart, o.Bytes) || !bytes.Contains(whole, o.Bytes) {
+			t.Errorf("the onion of HTLC %d is in the wrong place", o.ID)
+		}
+	}
+	restored := func() *channel.Machine {
+		s, err := channel.DecodeState(apart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &channel.Machine{State: *s}
+	}
+	again := restored()
+	if err := again.SetOnions(onions); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.State.Encode(), whole) {
+		t.Error("other bytes")
+	}
+	for _, tt := range []struct {
+		name string
+		bad  []channel.Onion
+	}{
+		{"one twice", []channel.Onion{onions[0], onions[0]}},
+		{"of no HTLC", []channel.Onion{{By: onions[0].By, ID: 99, Bytes: onions[0].Bytes}}},
+		{"of the other side", []channel.Onion{{By: onions[0].By.Other(), ID: onions[0].ID, Bytes: onions[0].Bytes}}},
+		{"too short", []channel.Onion{{By: onions[0].By, ID: onions[0].ID, Bytes: onions[0].Bytes[1:]}}},
+	} {
+		if err := restored().SetOnions(tt.bad); !errors.Is(err, channel.ErrCorrupt) {
+			t.Errorf("%s: error %v", tt.name, err)
+		}
+	}
+}
+
 // Every cut and every changed byte is an error or another state, never a
 // panic, and what decodes encodes to the same bytes.
 func TestCorruptState(t *testing.T) {

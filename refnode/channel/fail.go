@@ -69,6 +69,9 @@ func (m *Machine) closed() {
 		m.act(Closed{m.Failure})
 	}
 	m.broadcast()
+	if m.inFactory() && !m.on(rule.PCF055) {
+		m.Forget()
+	}
 }
 
 // FundingConfirmed says that a funding transaction of the channel is in a
@@ -105,6 +108,9 @@ func (m *Machine) broadcast() {
 // Forget ends the channel as if it were closed and buried deep (PCF-092). What
 // it knew of HTLCs and revocations is let go (PCF-056).
 func (m *Machine) Forget() {
+	if !m.on(rule.PCF092) {
+		return
+	}
 	m.Forgotten = true
 	for _, h := range m.HTLCs {
 		m.end(h)

@@ -101,6 +101,9 @@ func (m *Machine) affordFault(owner, side Side, at func(*Funding) commitment.Sta
 	return ""
 }
 
+// spare is the room that worst leaves for HTLCs that somebody thinks up.
+const spare = 2
+
 // worst is the view of a commitment in which everything goes against us: all
 // HTLCs that were added, none removed before both sides know. What we send has
 // to be affordable in it, however messages cross.
@@ -110,6 +113,7 @@ func (m *Machine) worst(owner Side, rate Feerate) func(*Funding) commitment.Stat
 		for side, delta := range f.Delta {
 			v.Balance[side] += MilliSat(1000 * delta)
 		}
+		v.HTLCs = make([]commitment.HTLC, 0, len(m.HTLCs)+spare)
 		for _, h := range m.HTLCs {
 			v.Balance[h.By] -= h.Amount
 			if x := h.Removal; x != nil && within(owner, h.By.Other(), x.Stage, latest) {

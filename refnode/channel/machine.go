@@ -17,8 +17,11 @@ type Keys struct {
 	Secrets *commitment.Secrets
 	Seed    commitment.Seed // of the per-commitment secrets
 	// Funding returns funding key number i: 0 is the one of open_channel or
-	// accept_channel, each factory change takes the next.
+	// accept_channel, each factory change takes the next, unless Fixed.
 	Funding func(i uint32) *btcec.PrivateKey
+	// Fixed keeps the funding key over factory changes: the factory computes the
+	// script of every output of the channel before it is negotiated (CHG-003).
+	Fixed bool
 }
 
 // Limits are what this node chooses. Zero values have a meaning of their own.

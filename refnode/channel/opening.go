@@ -221,12 +221,18 @@ func (m *Machine) SetUsable() {
 // sayReady sends channel_ready when it is time.
 func (m *Machine) sayReady() {
 	opened := len(m.Fundings) > 0 && (m.Side == commitment.Accepter || m.GotSigned)
-	if !opened || m.SentReady || !m.Usable && m.on(rule.PCF082) {
+	if !opened || m.SentReady || !m.mayBeReady() {
 		return
 	}
 	m.SentReady = true
 	m.save()
 	m.send(readyMessage(m.ID, m.ourPoint(1), m.cfg.Alias))
+}
+
+// mayBeReady reports whether the factory lets channel_ready out (PCF-082), whatever
+// the peer has said (CHAN-009).
+func (m *Machine) mayBeReady() bool {
+	return m.Usable || !m.on(rule.PCF082) || m.GotReady && !m.on(rule.CHAN009)
 }
 
 // channelReady handles channel_ready. A redundant one may bring a new alias

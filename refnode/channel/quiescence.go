@@ -39,14 +39,14 @@ func (m *Machine) initiator() Side {
 	return m.peer()
 }
 
-// sayStfu sends stfu once it may: none of our updates is on its way, and no
-// change is half locked, for then both sides would not count balances on the
-// same output.
+// sayStfu sends stfu once it may: none of our updates is on its way, no round
+// after a change, and no change is half locked, for then both sides would not count
+// balances on the same output.
 func (m *Machine) sayStfu() {
 	if m.quiet.ours || !m.quiet.wanted && !m.quiet.theirs || !m.operational() {
 		return
 	}
-	if !m.cleanOf(m.Side) || m.halfLocked() {
+	if !m.cleanOf(m.Side) || m.halfLocked() || m.inRound() {
 		return
 	}
 	msg := &wire.Stfu{ChannelID: m.ID}

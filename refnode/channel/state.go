@@ -132,6 +132,7 @@ const (
 	sentLocked
 	gotLocked
 	wantLocked // the plugin said so; it is sent when nothing else is negotiated
+	roundOwed  // a commitment_signed on the new output alone (CHG-007)
 )
 
 func (p progress) has(q progress) bool { return p&q == q }

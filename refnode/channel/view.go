@@ -11,6 +11,9 @@ func (s *State) view(owner Side, f *Funding, at moment) commitment.State {
 	for side, delta := range f.Delta {
 		v.Balance[side] += MilliSat(1000 * delta) // modulo 2^64 when negative: the sum is not
 	}
+	if len(s.HTLCs) > 0 {
+		v.HTLCs = make([]commitment.HTLC, 0, len(s.HTLCs))
+	}
 	for _, h := range s.HTLCs {
 		if !within(owner, h.By, h.Stage, at) {
 			continue

@@ -24,6 +24,14 @@ func (c *Client) restoreChannels(byLSP map[ceremony.Peer][]*ceremony.Held) error
 				o.Peer = lsp
 				r.Restore(o)
 			}
+			moves, err := h.Moves()
+			if err != nil {
+				return err
+			}
+			for _, to := range moves {
+				to.Peer = lsp
+				r.RestoreMove(to)
+			}
 		}
 	}
 	return nil
@@ -35,7 +43,7 @@ func (c *Client) ChannelOpened(lsp ceremony.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m := c.machines[lsp]; m != nil {
-		c.answer(lsp, m.ChannelOpened(c.cfg.Clock.Now()))
+		c.answer(lsp, m.ChannelOpened(c.pause.Now()))
 	}
 }
 

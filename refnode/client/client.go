@@ -64,6 +64,7 @@ type Client struct {
 	leaving  map[wire.CeremonyID]bool // it was told to leave these
 	tray     role.Tray
 	closed   bool
+	pause    *role.Pause // the clock of the machines
 	aside    []role.Aside
 	// confirmed are the factories whose funding transaction it has seen in a
 	// block, as its store says.
@@ -75,7 +76,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
 	}
-	c := &Client{cfg: cfg, machines: map[ceremony.Peer]*ceremony.Client{}, leaving: map[wire.CeremonyID]bool{}, confirmed: map[wire.CeremonyID]bool{}, tray: role.Tray{Clock: cfg.Clock}}
+	c := &Client{cfg: cfg, pause: &role.Pause{Clock: cfg.Clock}, machines: map[ceremony.Peer]*ceremony.Client{}, leaving: map[wire.CeremonyID]bool{}, confirmed: map[wire.CeremonyID]bool{}, tray: role.Tray{Clock: cfg.Clock}}
 	byLSP := map[ceremony.Peer][]*ceremony.Held{}
 	_, aside, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (struct{}, error) {
 		lsp, held, err := c.open(id, parts)
@@ -188,6 +189,7 @@ func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
 			}
 		},
 	}
+	c.pause.Over(&cfg.Config)
 	if c.cfg.Channels != nil {
 		cfg.Channels = c.cfg.Channels
 	}
@@ -231,7 +233,7 @@ func (c *Client) answer(lsp ceremony.Peer, messages []wire.Ceremony) {
 			due, found = at, true
 		}
 	}
-	c.tray.Alarm(due, found && !c.closed, c.tick)
+	c.tray.Alarm(c.pause.Due(due), found && !c.closed, c.tick)
 }
 
 func (c *Client) tick() {
@@ -241,7 +243,7 @@ func (c *Client) tick() {
 		return
 	}
 	for lsp, m := range c.machines {
-		c.answer(lsp, m.Tick(c.cfg.Clock.Now()))
+		c.answer(lsp, m.Tick(c.pause.Now()))
 	}
 }
 
@@ -258,7 +260,7 @@ func (c *Client) Hears(t wire.CeremonyType) bool {
 // Receive implements plugin.Ceremonies.
 func (c *Client) Receive(lsp ceremony.Peer, m wire.Ceremony) {
 	c.mu.Lock()
-	c.answer(lsp, c.machine(lsp).Receive(c.cfg.Clock.Now(), m))
+	c.answer(lsp, c.machine(lsp).Receive(c.pause.Now(), m))
 	c.mu.Unlock()
 	if c.cfg.Report != nil {
 		c.cfg.Report(lsp, m)
@@ -272,11 +274,14 @@ func (c *Client) Connected(ceremony.Peer) {}
 func (c *Client) Disconnected(lsp ceremony.Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tray.Drop(lsp)
 	if m := c.machines[lsp]; m != nil {
 		m.Disconnected()
+		if !m.Busy() && len(m.Factories()) == 0 {
+			delete(c.machines, lsp) // a stranger leaves nothing behind
+		}
 		c.answer(lsp, nil)
 	}
+	c.tray.Drop(lsp)
 }
 
 // Outgoing implements plugin.Ceremonies.
@@ -290,7 +295,10 @@ func (c *Client) Outgoing(lsp ceremony.Peer) []wire.Ceremony {
 func (c *Client) Held(lsp ceremony.Peer, id wire.CeremonyID) *ceremony.Held {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.machine(lsp).Held(id)
+	if m := c.machines[lsp]; m != nil {
+		return m.Held(id)
+	}
+	return nil
 }
 
 // Aside returns the factories whose records cannot be read, by id. It never

@@ -116,8 +116,19 @@ func (c *Client) checkUnfunded(f Standing) error {
 	if err != nil || spent {
 		return err
 	}
+	// A node without an index of transactions may know the output all the same.
+	out, there, err := c.backend().Output(f.Tree.Funding())
+	if err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if there && !out.Confirmed {
+		return nil
+	}
+	if there {
+		return c.seen(f.ID)
+	}
 	if c.confirmed[f.ID] || c.machine(f.LSP).Working(f.ID) {
 		return nil
 	}

@@ -1,10 +1,14 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+
 	"superscalar/refnode/ceremony"
+	"superscalar/refnode/chain"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/ledger"
 	"superscalar/refnode/role"
@@ -200,5 +204,37 @@ func TestNoChangeBeforeTheFunding(t *testing.T) {
 	}
 	if _, err := w.LSP.LSP.Update(order); !errors.Is(err, role.ErrNotUsable) || capacity() != 120_000 {
 		t.Errorf("after a reorganisation: %v", err)
+	}
+}
+
+// noIndex is a node without an index of transactions: it cannot name a confirmed
+// one, and knows every unspent output.
+type noIndex struct{ chain.Interface }
+
+func (noIndex) Transaction(context.Context, chainhash.Hash) (chain.Transaction, bool, error) {
+	return chain.Transaction{}, false, nil
+}
+
+// A node that does not find the funding transaction by its id knows its output all
+// the same: a live factory is kept, and one that was never funded is not.
+func TestFundingSeenByItsOutput(t *testing.T) {
+	for _, funded := range []bool{true, false} {
+		w := roletest.New(t, 1)
+		w.Clients[0].Chain.Interface = noIndex{w.Regtest}
+		var h *ceremony.Held
+		if funded {
+			id, err := w.Create("kickoff 1 / ps 2", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Mine(1)
+			h = w.Clients[0].Client.Held(w.LSP.Peer, id)
+		} else {
+			h = unfunded(w)
+		}
+		empty(w, h, 100)
+		if got := kept(w, h.ID()); got != funded {
+			t.Errorf("funded: %v, kept: %v", funded, got)
+		}
 	}
 }

@@ -80,6 +80,9 @@ type Intent struct {
 	// Coins is true when it has confirmed coins to pay fees with. Without
 	// any, it publishes only what pays it, from which it can pay the fee.
 	Coins bool
+	// Scant is true when these coins are too small to pay the first fee rate
+	// for a sale. It uses them, and does not count on them.
+	Scant bool
 }
 
 // Plan is what to do now.

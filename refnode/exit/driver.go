@@ -67,6 +67,7 @@ type Driver struct {
 	cfg     Config
 	machine *Machine
 	leave   bool
+	behind  bool // the wallet could not follow the chain in this step
 	paths   []factory.ClientIndex
 	efforts map[wire.OutPoint]*effort
 }
@@ -125,23 +126,20 @@ func (d *Driver) Hold(h Holder) {
 
 // Step looks at the chain, decides and submits. Call it after each block and
 // whenever the chain has changed. An error means that the backend did not
-// answer: nothing is lost, call it again.
+// answer: nothing is lost, call it again. A wallet that cannot follow the chain
+// is such an error, but what pays for itself is published all the same.
 func (d *Driver) Step(ctx context.Context) (Report, error) {
-	if d.cfg.Wallet != nil {
-		if err := d.cfg.Wallet.Sync(ctx, d.cfg.Chain); err != nil {
-			return Report{}, fmt.Errorf("follow the wallet's coins: %w", err)
-		}
-	}
+	failed := d.follow(ctx)
 	view, err := look(ctx, d.cfg.Chain)
 	if err != nil {
-		return Report{}, err
+		return Report{}, errors.Join(failed, err)
 	}
 	report := Report{Height: view.Height()}
-	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Paths: d.paths, Coins: d.hasCoins()})
+	coins, scant := d.coins()
+	report.Plan = d.machine.Plan(view, Intent{Leave: d.leave, Paths: d.paths, Coins: coins, Scant: scant})
 	if view.Err() != nil {
-		return Report{}, view.Err()
+		return Report{}, errors.Join(failed, view.Err())
 	}
-	var failed error
 	for _, a := range report.Plan.Publish {
 		sent, tried, err := d.carryOut(view, a)
 		if tried {
@@ -149,9 +147,27 @@ func (d *Driver) Step(ctx context.Context) (Report, error) {
 		}
 		failed = errors.Join(failed, err, view.Err())
 	}
-	d.release(view, report.Plan)
+	if !d.behind {
+		d.release(view, report.Plan)
+	}
 
 	return report, errors.Join(failed, view.Err())
+}
+
+// follow brings the wallet to the tip. One that is behind does not know its
+// coins: it pays for nothing in this step, and gives back none.
+func (d *Driver) follow(ctx context.Context) error {
+	d.behind = false
+	if d.cfg.Wallet == nil {
+		return nil
+	}
+	if err := d.cfg.Wallet.Sync(ctx, d.cfg.Chain); err != nil {
+		d.behind = true
+
+		return fmt.Errorf("follow the wallet's coins: %w", err)
+	}
+
+	return nil
 }
 
 // reservation names the coin that pays for whatever spends an outpoint: two
@@ -160,12 +176,26 @@ func reservation(o wire.OutPoint) string { return reservationPrefix + o.String()
 
 const reservationPrefix = "exit/"
 
-// hasCoins reports whether the wallet has a coin for a bump, or has one in use
-// for it.
-func (d *Driver) hasCoins() bool {
-	return d.cfg.Wallet != nil && slices.ContainsFunc(d.cfg.Wallet.Coins(), func(c wallet.Coin) bool {
-		return !c.Coinbase && (c.Reserved == "" || strings.HasPrefix(c.Reserved, reservationPrefix))
-	})
+// saleVBytes is the size of a sale with a change output, in vbytes.
+const saleVBytes = 167
+
+// coins reports whether the wallet has a coin for a bump, or has one in use for
+// it, and whether all such coins are too small to pay the first fee rate for a
+// sale.
+func (d *Driver) coins() (some, scant bool) {
+	if d.cfg.Wallet == nil || d.behind {
+		return false, false
+	}
+	enough := d.cfg.Fees.Start.Fee(saleVBytes+wallet.ChildVBytes) + factory.MinShare
+	scant = true
+	for _, c := range d.cfg.Wallet.Coins() {
+		if !c.Coinbase && (c.Reserved == "" || strings.HasPrefix(c.Reserved, reservationPrefix)) {
+			some = true
+			scant = scant && c.Value < enough
+		}
+	}
+
+	return some, some && scant
 }
 
 // effort finds or starts what is done about an outpoint.
@@ -202,7 +232,7 @@ func (d *Driver) carryOut(view snapshot, a Action) (sent Sent, tried bool, err e
 	}
 	for {
 		sent = d.submit(view, a, e, before, rate)
-		if !outbid(sent.Err) || sent.Rate >= fees.Max {
+		if !outbid(sent.Err) || rate >= fees.Max || sent.Rate < rate { // the last: the coin pays no more
 			break
 		}
 		rate = min(2*rate, fees.Max)

@@ -60,6 +60,9 @@ func (w *walk) spent(o wire.OutPoint, ends ...*factory.Tx) bool {
 func (w *walk) stock(s *factory.Stock, sales []*factory.Sale, at factory.Height) {
 	if spend, ok := w.view.Spend(s.Outpoint); ok && spend.Confirmed && len(sales) > 0 && spend.Txid == sales[0].Tx.Txid {
 		w.done(sales[0].Tx, spend.Height)
+		if w.k.poison[s.Outpoint] != nil && !w.m.rules.On(rule.POI007+"/sales") {
+			return // a mutant looks at the leaf alone
+		}
 		w.channel(sales[0].NewChannel, spend.Height)
 		if sales[0].Change != nil {
 			w.stock(sales[0].Change, sales[1:], spend.Height)
@@ -139,9 +142,14 @@ func (w *walk) bought(sales []*factory.Sale) bool {
 // omission publishes the omission of a sale that its buyer has waited for. So
 // does who bought later in the chain: without this sale there is no later one,
 // the omission still pays it a share, and the LSP's claim would pay it nothing.
-// If it has coins, the sales give it more.
+// If it has coins that count, the sales give it more: it leaves them the time
+// until the omission needs its own, confirm_blocks, before the LSP's claim.
 func (w *walk) omission(sales []*factory.Sale, at factory.Height) bool {
-	if !w.m.rules.On(rule.PS025) || w.intent.Coins && w.bought(sales[1:]) {
+	claim := at + factory.Height(w.params.StockCSV) // from here on the LSP may take it
+	counts := w.intent.Coins && !w.intent.Scant
+	early := w.tip+1+w.confirm() < claim || !w.m.rules.On(rule.PS025+"/in-time")
+	later := sales[0].Buyer != w.m.who.Client && !w.m.rules.On(rule.PS025+"/later") // a mutant forgets who bought later
+	if !w.m.rules.On(rule.PS025) || later || counts && w.bought(sales[1:]) && early {
 		return false
 	}
 	if !w.matured(at, factory.Height(w.params.OmissionDelay)) {

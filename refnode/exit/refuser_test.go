@@ -62,17 +62,27 @@ func (s sprout) growAt(i int, c rune, only factory.NodeID) (sprout, error) {
 }
 
 // missesPoison wants the exploration to find that client 0, whose leaf has no
-// poison, can get less than its cover.
+// poison, can get less than poison would give it, and not less than its cover,
+// which does not count on poison that is missing.
 func missesPoison(t *testing.T, s sprout, all []*factory.Tx, stocks map[btcwire.OutPoint]bool) {
 	t.Helper()
 	m := newModel(t, "control", s, 0, false, all, stocks, func(*factory.Tx) bool { return true })
 	faults := 0
 	m.fail = func(string) { faults++ }
-	floor, err := s.tree.Cover(0)
+	cover, err := s.tree.Cover(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.checkCover(floor)
+	m.checkCover(cover)
+	if faults != 0 {
+		t.Errorf("%d ways to get less than the cover of %d sat", faults, cover)
+	}
+	leaf, _ := s.tree.Factory().Layout().Leaf(0)
+	poisoned, err := s.tree.Poisoned(leaf).Cover(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.checkCover(poisoned)
 	if faults == 0 {
 		t.Error("poison makes no difference here")
 	}

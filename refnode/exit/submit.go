@@ -29,6 +29,10 @@ func (d *Driver) submit(view snapshot, a Action, e *effort, before *attempt, rat
 	e.tried = append(e.tried, try)
 	sent.Txid, sent.Fee, sent.Rate = pkg[0].TxHash(), try.fee, try.rate
 	if sent.Err = view.Submit(pkg); sent.Err != nil {
+		var refused *chain.Rejection
+		if errors.As(sent.Err, &refused) {
+			e.tried = e.tried[:len(e.tried)-1] // it is in nobody's mempool
+		}
 		sent.Err = fmt.Errorf("submit %s %s: %w", a.Kind(), sent.Txid, sent.Err)
 	}
 
@@ -64,7 +68,7 @@ func (d *Driver) build(a Action, e *effort, before *attempt, rate wallet.FeeRate
 // it pays what it can.
 func (d *Driver) child(a Action, parent *wire.MsgTx, before *attempt, rate wallet.FeeRate) (*wallet.Child, wallet.FeeRate, error) {
 	w := d.cfg.Wallet
-	if w == nil {
+	if w == nil || d.behind {
 		return nil, 0, ErrNoCoin
 	}
 	vbytes := size(parent) + wallet.ChildVBytes

@@ -32,8 +32,8 @@ func (n *Node) claim(c ClientIndex) Sat {
 // those of replaced transactions and of failed attempts included, and, once a
 // leaf is on the chain, every stock output of its group, where the channels
 // published so far are its own (section 6.1). What is not sold of the leaf that
-// stands is the LSP's; that of a replaced one is shared (POI-003). It does not
-// count HTLCs.
+// stands is the LSP's, and so is that of a replaced one as long as its poison is
+// not complete; then it is shared (POI-003). It does not count HTLCs.
 func (t *Tree) Cover(c ClientIndex) (Sat, error) {
 	leaf, group, ok := t.f.layout.Group(c)
 	n, inView := t.nodes[leaf]
@@ -43,6 +43,10 @@ func (t *Tree) Cover(c ClientIndex) (Sat, error) {
 	cover := n.stops(group, t.sales[stockID{leaf, group}], c, true)
 	for _, id := range t.f.layout.Path(c) {
 		cover = min(cover, t.Claim(id, c))
+	}
+	waits := map[*Node]bool{} // for poison
+	for _, old := range t.replaced {
+		waits[old.leaf] = true
 	}
 	for _, old := range t.Former() {
 		if !old.Node.Clients.Contains(c) {
@@ -56,7 +60,7 @@ func (t *Tree) Cover(c ClientIndex) (Sat, error) {
 		if int(group) < len(old.Sales) {
 			sales = old.Sales[group]
 		}
-		cover = min(cover, old.Node.stops(group, sales, c, old.Failed))
+		cover = min(cover, old.Node.stops(group, sales, c, old.Failed || waits[old.Node]))
 	}
 
 	return cover, nil

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"superscalar/refnode/node"
@@ -30,10 +31,17 @@ func BenchmarkPayments(b *testing.B) {
 			for _, p := range append(append([]*party{l}, payers...), payees...) {
 				p.look()
 			}
+			for _, p := range append([]*party{l}, payees...) {
+				p.listen(func(payment.Action) {})
+			}
+			var ends []*ends
+			for _, p := range payers {
+				ends = append(ends, watch(p))
+			}
 			b.ResetTimer()
 			done := make(chan error)
 			for i := range tt.channels {
-				go func() { done <- stream(payers[i], payees[i], share(b.N, tt.channels, i), tt.flight) }()
+				go func() { done <- stream(ends[i], payees[i], share(b.N, tt.channels, i), tt.flight) }()
 			}
 			for range tt.channels {
 				if err := <-done; err != nil {
@@ -53,8 +61,39 @@ func share(n, k, i int) int {
 	return n / k
 }
 
+// ends tells those who wait how the payments of a party end.
+type ends struct {
+	*party
+	mu    sync.Mutex
+	waits map[payment.Hash]chan payment.Action
+}
+
+// watch listens to what becomes of the payments of a party.
+func watch(p *party) *ends {
+	e := &ends{party: p, waits: map[payment.Hash]chan payment.Action{}}
+	p.listen(func(a payment.Action) {
+		switch a := a.(type) {
+		case payment.PaymentSucceeded:
+			e.end(a.Hash) <- a
+		case payment.PaymentFailed:
+			e.end(a.Hash) <- a
+		}
+	})
+	return e
+}
+
+// end is where the end of a payment is told.
+func (e *ends) end(h payment.Hash) chan payment.Action {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.waits[h] == nil {
+		e.waits[h] = make(chan payment.Action, 1)
+	}
+	return e.waits[h]
+}
+
 // stream makes n payments, at most flight at a time.
-func stream(from, to *party, n, flight int) error {
+func stream(from *ends, to *party, n, flight int) error {
 	slots := make(chan error, flight)
 	for range flight {
 		slots <- nil
@@ -74,21 +113,16 @@ func stream(from, to *party, n, flight int) error {
 }
 
 // once makes one payment and waits for its end.
-func once(from, to *party) error {
+func once(from *ends, to *party) error {
 	inv, err := to.hub.Invoice(payment.InvoiceRequest{Amount: 10_000})
 	if err != nil {
 		return err
 	}
-	got, err := from.hub.Pay(payment.PayRequest{Invoice: inv.Request, MaxFee: 10_000})
-	for err == nil && got.State == payment.InFlight {
-		changed := from.hub.Changed()
-		if got, _ = from.hub.Payment(inv.Hash); got.State != payment.InFlight {
-			break
-		}
-		<-changed
+	if _, err := from.hub.Pay(payment.PayRequest{Invoice: inv.Request, MaxFee: 10_000}); err != nil {
+		return err
 	}
-	if err == nil && got.State != payment.Succeeded {
-		err = fmt.Errorf("payment failed: %s", got.Reason)
+	if failed, ok := (<-from.end(inv.Hash)).(payment.PaymentFailed); ok {
+		return fmt.Errorf("payment failed: %s", failed.Reason)
 	}
-	return err
+	return nil
 }

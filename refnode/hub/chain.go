@@ -31,14 +31,14 @@ func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	if err := h.do(func(*step) { from = h.block }); err != nil {
 		return err
 	}
-	u, err := backend.Since(ctx, from)
+	err := chain.Follow(ctx, backend, from, func(u chain.Update) error {
+		if len(u.Connected)+len(u.Disconnected) == 0 {
+			return nil
+		}
+		return h.do(func(st *step) { st.blocks(u) })
+	})
 	if err != nil {
 		return fmt.Errorf("blocks for the channels: %w", err)
-	}
-	if u.Tip != from {
-		if err := h.do(func(st *step) { st.blocks(u) }); err != nil {
-			return err
-		}
 	}
 	return h.enforce(ctx, backend)
 }

@@ -30,6 +30,14 @@ type entry struct {
 	// funding is the signed transaction of a channel outside a factory that we
 	// opened, empty otherwise.
 	funding []byte
+	// kept are the onions that have a record of their own.
+	kept map[onionID]bool
+}
+
+// onionID names an HTLC of a channel.
+type onionID struct {
+	by channel.Side
+	id channel.HTLCID
 }
 
 // alias is what we call the channel in channel_ready: a short channel id that no
@@ -54,11 +62,16 @@ func (c *entry) names() []payment.SCID {
 const (
 	bucketChannels = "channels"
 	bucketRevoked  = "revoked"
+	bucketOnions   = "onions"
 	bucketPayments = "payments"
 )
 
-// entryVersion is the first byte of a stored channel.
-const entryVersion = 1
+// entryVersion is the first byte of a stored channel. In version 1 the onions
+// were part of the state; reading makes no difference between the two.
+const (
+	entryVersion = 2
+	firstVersion = 1
+)
 
 // ErrRecord is a stored channel that cannot be read.
 var ErrRecord = errors.New("record of a channel")
@@ -71,7 +84,71 @@ func (c *entry) write(tx *store.Tx) error {
 	b = append(b, encodePolicy(c.theirs)...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(c.funding)))
 	b = append(b, c.funding...)
-	return tx.Put(bucketChannels, c.salt.String(), append(b, c.machine.Encode()...))
+	if err := c.writeOnions(tx); err != nil {
+		return err
+	}
+	return tx.Put(bucketChannels, c.salt.String(), append(b, c.machine.EncodeApart()...))
+}
+
+// writeOnions stores the onions that are not stored yet and deletes those that
+// nobody needs. A hub whose transaction fails reads all of it again.
+func (c *entry) writeOnions(tx *store.Tx) error {
+	needed := map[onionID]bool{}
+	for _, o := range c.machine.Onions() {
+		id := onionID{o.By, o.ID}
+		needed[id] = true
+		if c.kept[id] {
+			continue
+		}
+		if err := tx.Put(bucketOnions, c.salt.onionName(id), o.Bytes); err != nil {
+			return err
+		}
+	}
+	var over []string
+	for id := range c.kept {
+		if !needed[id] {
+			over = append(over, c.salt.onionName(id))
+		}
+	}
+	slices.Sort(over)
+	for _, name := range over {
+		if err := tx.Delete(bucketOnions, name); err != nil {
+			return err
+		}
+	}
+	c.kept = needed
+	return nil
+}
+
+// onionName is the name of the record of an onion: salt, side, id.
+func (s Salt) onionName(o onionID) string { return fmt.Sprintf("%s/%d/%016x", s, o.by, uint64(o.id)) }
+
+// readOnions reads the onions of a channel back. names are those of all onions,
+// sorted.
+func (c *entry) readOnions(tx *store.Tx, names []string) error {
+	prefix := c.salt.String() + "/"
+	c.kept = map[onionID]bool{}
+	var all []channel.Onion
+	first, _ := slices.BinarySearch(names, prefix)
+	for _, name := range names[first:] {
+		if !strings.HasPrefix(name, prefix) {
+			break
+		}
+		var o onionID
+		if _, err := fmt.Sscanf(name[len(prefix):], "%d/%016x", &o.by, &o.id); err != nil || c.salt.onionName(o) != name {
+			return fmt.Errorf("%w: an onion named %q", ErrRecord, name)
+		}
+		b, _, err := tx.Get(bucketOnions, name)
+		if err != nil {
+			return err
+		}
+		c.kept[o] = true
+		all = append(all, channel.Onion{By: o.by, ID: o.id, Bytes: b})
+	}
+	if err := c.machine.SetOnions(all); err != nil {
+		return fmt.Errorf("channel %s: %w", c.salt, err)
+	}
+	return nil
 }
 
 const policySize = 1 + 4 + 4 + 2 + 8
@@ -104,7 +181,7 @@ func (h *Hub) read(name string, b []byte) (*entry, error) {
 	if _, err := hex.Decode(c.salt[:], []byte(name)); err != nil {
 		return nil, fmt.Errorf("%w: its name %q is no salt", ErrRecord, name)
 	}
-	if len(b) < head || b[0] != entryVersion {
+	if len(b) < head || b[0] < firstVersion || b[0] > entryVersion {
 		return nil, fmt.Errorf("%w %s: no known version", ErrRecord, name)
 	}
 	copy(c.peer[:], b[1:])
@@ -134,6 +211,11 @@ func (h *Hub) readChannels(tx *store.Tx) ([]*entry, error) {
 		return nil, err
 	}
 	slices.Sort(names)
+	onions, err := tx.Keys(bucketOnions)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(onions)
 	var out []*entry
 	for _, name := range names {
 		b, _, err := tx.Get(bucketChannels, name)
@@ -152,6 +234,9 @@ func (h *Hub) readChannels(tx *store.Tx) ([]*entry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := c.readOnions(tx, onions); err != nil {
+			return nil, err
+		}
 		out = append(out, c)
 	}
 	return out, nil
@@ -159,13 +244,16 @@ func (h *Hub) readChannels(tx *store.Tx) ([]*entry, error) {
 
 // remove deletes what is stored of a channel.
 func remove(tx *store.Tx, salt string) error {
-	revoked, err := tx.Keys(bucketRevoked)
-	if err != nil {
-		return err
-	}
-	for _, name := range revoked {
-		if strings.HasPrefix(name, salt+"/") {
-			if err := tx.Delete(bucketRevoked, name); err != nil {
+	for _, bucket := range []string{bucketRevoked, bucketOnions} {
+		names, err := tx.Keys(bucket)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !strings.HasPrefix(name, salt+"/") {
+				continue
+			}
+			if err := tx.Delete(bucket, name); err != nil {
 				return err
 			}
 		}

@@ -36,6 +36,13 @@ type Answerer interface {
 	Answer(m *channel.Machine, a channel.Action)
 }
 
+// Changer is a Factory that moves its channels (SPEC.md 8.4). Change takes what a
+// channel asks or tells about changes, and Up, in the step in which it does, and
+// may give the channel commands. The rest it hears by Hear.
+type Changer interface {
+	Change(c Channel, m *channel.Machine, a channel.Action)
+}
+
 // User is a Factory that says what its channels may be used for. Like FundingKey
 // it is asked inside of a step; later changes are posted.
 type User interface {
@@ -107,6 +114,18 @@ func (h *Hub) Do(id wire.ChannelID, command func(*channel.Machine) error) error 
 	return failed
 }
 
+func (c *entry) about() Channel {
+	return Channel{Peer: c.peer, ID: c.machine.ID, Open: c.machine.Open}
+}
+
+// move lets a factory that moves its channels answer.
+func (st *step) move(c *entry, a channel.Action) {
+	if f, ok := st.hub.factory(c.machine.Open).(Changer); ok {
+		st.touch(c)
+		f.Change(c.about(), c.machine, a)
+	}
+}
+
 // ask hands on what a channel asks or tells that is not the router's.
 func (st *step) ask(c *entry, a channel.Action) {
 	h := st.hub
@@ -130,7 +149,8 @@ func (st *step) ask(c *entry, a channel.Action) {
 		return
 	}
 	if f != nil {
-		about := Channel{Peer: c.peer, ID: c.machine.ID, Open: c.machine.Open}
+		st.move(c, a)
+		about := c.about()
 		st.leaves = append(st.leaves, func() { f.Hear(about, a) })
 	}
 }

@@ -95,6 +95,7 @@ type Hub struct {
 	channels []*entry // in the order of their salts
 	router   *payment.Router
 	online   map[wire.Point]wire.Features // negotiated features of connected peers
+	leaving  map[wire.Point]bool          // those whose connection a channel ends
 	height   payment.Height
 	block    chain.BlockID // the last one the channels were shown
 	gone     []string      // channels whose records load found to be forgotten
@@ -103,6 +104,7 @@ type Hub struct {
 
 	mu      sync.Mutex
 	trays   map[wire.Point]*tray
+	known   map[name]bool // stored channels with an outpoint, for Pass
 	wake    func(wire.Point)
 	changed chan struct{} // closed when payments change
 }
@@ -120,7 +122,8 @@ func Open(cfg Config, height payment.Height) (*Hub, error) {
 	if cfg.Policy == (Policy{}) {
 		cfg.Policy = DefaultPolicy
 	}
-	h := &Hub{cfg: cfg, jobs: make(chan job, maxBatch), online: map[wire.Point]wire.Features{}, trays: map[wire.Point]*tray{}, height: height}
+	h := &Hub{cfg: cfg, jobs: make(chan job, maxBatch), height: height,
+		online: map[wire.Point]wire.Features{}, leaving: map[wire.Point]bool{}, trays: map[wire.Point]*tray{}, known: map[name]bool{}}
 	h.enforcer.driver = closing.Driver{Wallet: cfg.Coins, Fees: cfg.Fees}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	st, err := h.load()
@@ -168,6 +171,7 @@ func (h *Hub) load() (*step, error) {
 		return nil, fmt.Errorf("reading the channels: %w", err)
 	}
 	h.channels, h.block = entries, block
+	h.publish(entries)
 	h.height = max(h.height, payment.Height(block.Height))
 	h.router, err = payment.Load(payment.Config{Key: payment.NewKey(h.cfg.Key), Net: h.cfg.Net, Forward: h.cfg.Forward, Rand: h.cfg.Rand, Rules: h.cfg.Rules}, records)
 	if err != nil {

@@ -32,7 +32,8 @@ func (s Salt) label(name string) string {
 }
 
 // Keys derives the secrets of a channel. first is the funding key of a channel
-// whose output a ceremony has fixed (CHAN-003), nil otherwise.
+// whose output a ceremony has fixed (CHAN-003) and which keeps it when that
+// moves (CHG-003), nil otherwise.
 func Keys(derive Derive, salt Salt, first *btcec.PrivateKey) (channel.Keys, error) {
 	var failed error
 	key := func(name string) *btcec.PrivateKey {
@@ -44,6 +45,7 @@ func Keys(derive Derive, salt Salt, first *btcec.PrivateKey) (channel.Keys, erro
 	}
 	secrets := &commitment.Secrets{Revocation: key("revocation"), Payment: key("payment"), Delayed: key("delayed-payment"), HTLC: key("htlc")}
 	seed := key("per-commitment")
+	fixed := first != nil
 	if first == nil {
 		first = key("funding/0")
 	}
@@ -51,6 +53,7 @@ func Keys(derive Derive, salt Salt, first *btcec.PrivateKey) (channel.Keys, erro
 		return channel.Keys{}, failed
 	}
 	return channel.Keys{
+		Fixed:   fixed,
 		Secrets: secrets,
 		Seed:    commitment.Seed(seed.Serialize()),
 		Funding: func(i uint32) *btcec.PrivateKey {

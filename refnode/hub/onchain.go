@@ -12,6 +12,7 @@ import (
 	"superscalar/refnode/channel"
 	"superscalar/refnode/closing"
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/wallet"
 	"superscalar/wire"
 )
 
@@ -23,6 +24,13 @@ type enforcer struct {
 	mu      sync.Mutex // one look at a time
 	driver  closing.Driver
 	scripts map[Salt][]byte
+}
+
+// AttachCoins gives a hub without coins a wallet (Config.Coins).
+func (h *Hub) AttachCoins(w *wallet.Wallet) {
+	h.enforcer.mu.Lock()
+	defer h.enforcer.mu.Unlock()
+	h.cfg.Coins, h.enforcer.driver.Wallet = w, w
 }
 
 // ending is a channel that ends on the chain.

@@ -58,10 +58,12 @@ type Status struct {
 	SCID     payment.SCID // real one, 0: none
 	Alias    payment.SCID // ours
 	Instance *[32]byte    // of the factory, nil outside
+	Opener   wire.Point   // the funding key in open_channel
 	Local    payment.Msat // our balance, HTLCs not counted
 	Remote   payment.Msat
 	Txid     wire.Txid // of the current funding output
 	Index    uint16
+	Alone    bool           // no change is going on, and no commitment on an earlier output is valid
 	Policy   payment.Policy // the peer's, from its channel_update
 	Ready    bool           // channel_ready was exchanged
 	Closed   bool           // by agreement, forgotten, or buried on the chain
@@ -100,7 +102,8 @@ func statusOf(c *entry) Status {
 		ID: m.ID, Peer: c.peer, Link: m.Link(), SCID: c.confirmed, Alias: c.salt.alias(), Policy: c.theirs, Failure: m.Failure,
 		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten || c.settled,
 		Local: payment.Msat(m.Balance[m.Side]), Remote: payment.Msat(m.Balance[m.Side.Other()]),
-		Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
+		Opener: m.Open.Keys.Funding, Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
+		Alone: m.Settled(m.Fundings[0].Txid),
 	}
 	if in := m.Open.ChannelInFactory; in != nil {
 		instance := in.InstanceID

@@ -18,22 +18,24 @@ func (st *step) say(to wire.Point, m wire.Message) { st.put(to, peer.Outgoing{Me
 
 func (st *step) end(to wire.Point, d channel.Disconnect) {
 	st.put(to, peer.Outgoing{Rule: d.Rule, Reason: d.Reason})
+	st.hub.leaving[to] = true // whatever it sent after this is not looked at
 }
 
 func (st *step) put(to wire.Point, o peer.Outgoing) {
-	if _, online := st.hub.online[to]; !online {
+	h := st.hub
+	h.mu.Lock()
+	t := h.trays[to] // of this connection: what is said on it does not belong on the next
+	h.mu.Unlock()
+	if _, online := h.online[to]; !online || t == nil {
 		return
 	}
 	if !slices.Contains(st.peers, to) {
 		st.peers = append(st.peers, to)
 	}
 	st.leaves = append(st.leaves, func() {
-		h := st.hub
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if t := h.trays[to]; t != nil {
-			t.items = append(t.items, o)
-		}
+		t.items = append(t.items, o)
 	})
 }
 
@@ -66,6 +68,7 @@ func (h *Hub) Connected(peer wire.Point, negotiated wire.Features) {
 		if _, was := h.online[peer]; was {
 			st.gone(peer)
 		}
+		delete(h.leaving, peer)
 		h.mu.Lock()
 		h.trays[peer] = &tray{}
 		h.mu.Unlock()
@@ -83,6 +86,7 @@ func (h *Hub) Disconnected(peer wire.Point) {
 	_ = h.do(func(st *step) {
 		st.gone(peer)
 		delete(h.online, peer)
+		delete(h.leaving, peer)
 		h.mu.Lock()
 		delete(h.trays, peer)
 		h.mu.Unlock()
@@ -116,6 +120,7 @@ func (h *Hub) hangUp() {
 		h.wakePeer(p)
 	}
 	clear(h.online)
+	clear(h.leaving)
 }
 
 // with returns the channels with a peer, in the order of all channels.
@@ -154,19 +159,69 @@ func (h *Hub) batching(peer wire.Point) *entry {
 // when the peer has no such channel, and returns only once the reaction is
 // stored and waits in Outgoing.
 func (h *Hub) Receive(peer wire.Point, id wire.ChannelID, m wire.Message) (known bool) {
-	err := h.do(func(st *step) {
-		c := h.batching(peer)
-		if c == nil {
-			c = h.find(peer, id)
-		}
-		if c == nil || c.machine.Forgotten {
-			return
-		}
-		known = true
-		c.machine.Receive(m)
-		st.touch(c)
-	})
+	err := h.do(func(st *step) { known = st.receive(peer, id, m) })
 	return known && err == nil || err != nil
+}
+
+// receive hands a message to the channel it belongs to and carries out what the
+// channel says, but for signing: that is done once for all that came together.
+func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (known bool) {
+	h := st.hub
+	c := h.batching(peer)
+	if c == nil {
+		c = h.find(peer, id)
+	}
+	if c == nil || c.machine.Forgotten {
+		return false
+	}
+	if h.leaving[peer] {
+		return true
+	}
+	c.machine.Receive(m)
+	st.touch(c)
+	st.takeAll()
+	return true
+}
+
+// Pass hands over a message as Receive does and does not wait: many messages of
+// one peer share a step. It returns false, and does nothing, when the message has
+// to go through Receive, because the peer has no such channel that is stored.
+func (h *Hub) Pass(peer wire.Point, id wire.ChannelID, m wire.Message) bool {
+	h.mu.Lock()
+	known := h.known[name{peer, id}]
+	h.mu.Unlock()
+	if !known {
+		return false
+	}
+	h.post(func(st *step) {
+		if _, online := h.online[peer]; online { // else it is of a connection that is over
+			st.receive(peer, id, m)
+		}
+	})
+	return true
+}
+
+// Wait returns once everything that was passed on before is stored and its answers
+// wait in Outgoing.
+func (h *Hub) Wait() { _ = h.do(func(*step) {}) }
+
+// name is how a peer names a channel once its funding outpoint is known.
+type name struct {
+	peer wire.Point
+	id   wire.ChannelID
+}
+
+// publish tells Pass which of these channels there are.
+func (h *Hub) publish(channels []*entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range channels {
+		if id := c.machine.ID; c.machine.Forgotten {
+			delete(h.known, name{c.peer, id})
+		} else if id != (wire.ChannelID{}) {
+			h.known[name{c.peer, id}] = true
+		}
+	}
 }
 
 // Abandon implements peer.Channels: an attempt is over.

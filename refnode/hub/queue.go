@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"runtime"
 )
 
 // maxBatch is how many inputs may share a transaction of the store.
@@ -56,16 +57,9 @@ func (h *Hub) loop() {
 
 // batch runs an input and those that wait behind it as one step.
 func (h *Hub) batch(first job) {
-	jobs := []job{first}
-	for len(jobs) < maxBatch {
-		select {
-		case j := <-h.jobs:
-			jobs = append(jobs, j)
-			continue
-		default:
-		}
-		break
-	}
+	jobs := h.waiting([]job{first})
+	runtime.Gosched() // what came with it may be in the hands of a reader still
+	jobs = h.waiting(jobs)
 	st := h.newStep()
 	for _, j := range jobs {
 		j.run(st)
@@ -77,6 +71,19 @@ func (h *Hub) batch(first job) {
 			j.done <- err
 		}
 	}
+}
+
+// waiting adds the jobs that wait, up to maxBatch.
+func (h *Hub) waiting(jobs []job) []job {
+	for len(jobs) < maxBatch {
+		select {
+		case j := <-h.jobs:
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
+	return jobs
 }
 
 // finish stores a step and lets its messages leave, or, when the store refuses,

@@ -92,6 +92,7 @@ func (st *step) event(c *entry, a channel.Action) {
 	switch a := a.(type) {
 	case channel.Up:
 		st.introduce(c)
+		st.move(c, a)
 	default:
 		st.ask(c, a)
 	}
@@ -166,6 +167,7 @@ func (st *step) deliver() {
 	if slices.ContainsFunc(st.dirty, (*entry).dropped) {
 		st.hub.channels = slices.DeleteFunc(st.hub.channels, (*entry).dropped)
 	}
+	st.hub.publish(st.touched)
 	for _, leave := range st.leaves {
 		leave()
 	}

@@ -64,12 +64,16 @@ type party struct {
 	hub     *hub.Hub
 	node    *node.Node
 	notices chan payment.Action
+	hears   func(payment.Action) // takes the notices instead; see listen
 
 	mu      sync.Mutex
 	refuses error // what its store answers
 	freezes int   // how many updates of its store pass before one hangs, when ice is there
 	ice     chan struct{}
 	frozen  bool // one hangs
+	starts  int  // a process that starts again draws something else: onions are never sent twice
+	trouble *fault
+	signed  map[string][]byte // commitment_signed by channel and number
 }
 
 func (w *world) party(name string, role node.Role) *party {
@@ -91,6 +95,7 @@ func (p *party) start() {
 	t := p.w.t
 	t.Helper()
 	var err error
+	p.starts++
 	p.store, err = store.Open(p.dir)
 	check(t, err)
 	saved, _, err := p.store.Get("wallet", "state")
@@ -103,24 +108,50 @@ func (p *party) start() {
 	tip, err := p.w.chain.Tip(context.Background())
 	check(t, err)
 	p.hub, err = hub.Open(hub.Config{
-		Store: p, Key: p.key, Net: &chaincfg.RegressionNetParams, Rand: source(p.name),
+		Store: p, Key: p.key, Net: &chaincfg.RegressionNetParams, Rand: source(fmt.Sprint(p.name, p.starts)),
 		Derive:    func(label string) (*btcec.PrivateKey, error) { return p.derive(label), nil },
 		Forward:   p.role == node.LSP,
 		Wallet:    p,
 		Coins:     p.wallet,
 		Script:    p.closesTo(),
 		Broadcast: func(tx *btcwire.MsgTx, _ string) { _ = p.w.chain.Submit(context.Background(), chain.Package{tx}) },
-		Notice:    func(a payment.Action) { p.notices <- a },
+		Notice:    p.hear,
 	}, payment.Height(tip.Height))
 	check(t, err)
 	p.node, err = node.Start(node.Config{
-		Role: p.role, Key: p.key, Listen: "127.0.0.1:0", Rand: source(p.name + "/node"),
+		Role: p.role, Key: p.key, Listen: "127.0.0.1:0", Rand: source(fmt.Sprint(p.name, "/node", p.starts)),
 		Derive:   func(label string) (*btcec.PrivateKey, error) { return p.derive(label), nil },
-		Channels: p.hub, Outside: true,
+		Channels: p.hub, Outside: true, Tamper: p.tamper,
 	})
 	check(t, err)
 	p.hub.Attach(func(id wire.Point) { p.node.Wake([33]byte(id)) })
 	p.look()
+}
+
+// hear takes a notice.
+func (p *party) hear(a payment.Action) {
+	p.mu.Lock()
+	hears := p.hears
+	p.mu.Unlock()
+	if hears != nil {
+		hears(a)
+		return
+	}
+	p.notices <- a
+}
+
+// listening reports whether somebody takes the notices.
+func (p *party) listening() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hears != nil
+}
+
+// listen sets who takes the notices from now on.
+func (p *party) listen(hears func(payment.Action)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hears = hears
 }
 
 func (p *party) stop() {
@@ -157,6 +188,9 @@ func (p *party) Update(fn func(*store.Tx) error) error {
 	p.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	if f := p.fault(); f != nil {
+		return f.update(p.store, fn)
 	}
 	return p.store.Update(fn)
 }

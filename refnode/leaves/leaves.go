@@ -1,7 +1,7 @@
 // Package leaves keeps the channels on the leaves of a role's factories: it carries
 // out what follows from what the registry of the role hears (role.Channels). It
-// opens channels when a ceremony makes their outputs, lets the ceremony go on once
-// they are open, says to them whether their factory may be used, and starts the way
+// opens channels when a ceremony makes their outputs, moves them when it replaces
+// those, lets the ceremony go on once they are open or have moved, says to them whether their factory may be used, and starts the way
 // out of a factory for a channel that has to reach the chain.
 //
 // It implements the parts of sections 5.3 (CER-025, CER-026) and 8 of SPEC.md that
@@ -17,7 +17,6 @@ import (
 	"sync"
 	"unicode"
 
-	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/ceremony"
@@ -63,13 +62,16 @@ type Keeper struct {
 	cfg Config
 	wg  sync.WaitGroup
 
-	mu     sync.Mutex
-	opener Opener
+	mu      sync.Mutex
+	opener  Opener
+	opening int        // calls of opener
+	opened  *sync.Cond // opening is 0
 }
 
 // New returns a keeper. It tells the registry which outputs have channels.
 func New(cfg Config) *Keeper {
 	k := &Keeper{cfg: cfg}
+	k.opened = sync.NewCond(&k.mu)
 	k.restoreOpened()
 	return k
 }
@@ -88,19 +90,36 @@ func (k *Keeper) Run(done <-chan struct{}) {
 	k.wg.Wait()
 }
 
-// restoreOpened tells the registry which outputs have channels.
+// Settle returns when everything that followed from what the registry heard until
+// now is done. It needs a Run that goes on.
+func (k *Keeper) Settle() {
+	k.cfg.Registry.Settle()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for k.opening > 0 {
+		k.opened.Wait()
+	}
+}
+
+// restoreOpened tells the registry which outputs have channels, and has them go on
+// with the changes that the process ended in.
 func (k *Keeper) restoreOpened() {
 	for _, c := range k.cfg.Hub.Channels() {
 		if c.Instance != nil && !c.Closed {
-			k.cfg.Registry.RestoreOpened(btcwire.OutPoint{Hash: chainhash.Hash(c.Txid), Index: uint32(c.Index)})
+			k.cfg.Registry.RestoreOpened(c.Peer, c.Opener, c.ID)
 		}
 	}
+	k.cfg.Registry.AttachHub(k.cfg.Hub.Do)
+	k.cfg.Registry.FollowAll()
 }
 
 // obey does what follows from what the registry heard.
 func (k *Keeper) obey(o role.Order) {
 	switch o.Kind {
 	case role.OrderOpen:
+		k.mu.Lock()
+		k.opening++
+		k.mu.Unlock()
 		k.wg.Go(func() { k.openInFactory(o.Output) }) // a peer that does not read delays nobody else
 	case role.OrderOpened:
 		if k.cfg.LSP != nil {
@@ -109,7 +128,11 @@ func (k *Keeper) obey(o role.Order) {
 			k.cfg.Client.ChannelOpened(o.Output.Peer)
 		}
 	case role.OrderForget:
-		k.cfg.Hub.Post(channelID(o.Output), (*channel.Machine).Forget)
+		k.cfg.Hub.Post(o.ID, (*channel.Machine).Forget)
+	case role.OrderMove:
+		k.cfg.Hub.Post(o.ID, func(m *channel.Machine) { k.cfg.Registry.Follow(o.Output.Peer, m) })
+	case role.OrderDue:
+		k.cfg.Tell(fmt.Sprintf("factory %.8s: its channel with %.8s is on its new output alone: what is due for the change is due now", o.Output.Factory, o.Output.Peer))
 	case role.OrderCheck:
 		if err := k.Check(); err != nil {
 			k.cfg.Tell("channels: " + err.Error()) // the next block brings it up again
@@ -117,10 +140,6 @@ func (k *Keeper) obey(o role.Order) {
 	case role.OrderLeave:
 		k.leaveFor(o.Output, o.Reason)
 	}
-}
-
-func channelID(o ceremony.ChannelOutput) wire.ChannelID {
-	return channel.ChannelIDOf(wire.Txid(o.Outpoint.Hash), uint16(o.Outpoint.Index))
 }
 
 // openInFactory sends open_channel. When that fails, the attempt that waits for it
@@ -132,12 +151,25 @@ func (k *Keeper) openInFactory(o ceremony.ChannelOutput) {
 	err := errors.New("nothing opens channels")
 	if open != nil {
 		err = open(transport.NodeID(o.Peer), peer.InFactory{
-			In: k.cfg.Registry.InFactory(o), FundingSat: uint64(o.Value), Funding: o.LSPKey, ToSelfDelay: role.MaxClientDelay,
+			In: k.cfg.Registry.InFactory(o), FundingSat: uint64(o.Value), Funding: o.LSPKey, ToSelfDelay: k.clientDelay(o),
 		})
 	}
 	if err != nil {
 		k.cfg.Tell(fmt.Sprintf("channel with %.8s in factory %.8s: %s", o.Peer, o.Factory, err))
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.opening--; k.opening == 0 {
+		k.opened.Broadcast()
+	}
+}
+
+// clientDelay is the to_self_delay that is asked of a client, in blocks (CHAN-005).
+func (k *Keeper) clientDelay(o ceremony.ChannelOutput) uint16 {
+	if !k.cfg.Rules.On(rule.CHAN005) {
+		return o.Params.ToSelfDelay
+	}
+	return role.MaxClientDelay
 }
 
 // leaveFor starts the way out for a channel, if its output is made: until then, and
@@ -213,12 +245,12 @@ func (k *Keeper) funded(f standing) error {
 	return k.cfg.Chain.Funded(f.tree, k.cfg.Rules, k.cfg.Confirmations)
 }
 
-// failures are the channels of factories that failed, by output.
-func (k *Keeper) failures() map[btcwire.OutPoint]string {
-	failed := map[btcwire.OutPoint]string{}
+// failures are the channels of factories that failed, and why.
+func (k *Keeper) failures() map[wire.ChannelID]string {
+	failed := map[wire.ChannelID]string{}
 	for _, c := range k.cfg.Hub.Channels() {
 		if c.Instance != nil && c.Failure != "" {
-			failed[btcwire.OutPoint{Hash: chainhash.Hash(c.Txid), Index: uint32(c.Index)}] = c.Failure
+			failed[c.ID] = c.Failure
 		}
 	}
 	return failed
@@ -246,7 +278,7 @@ func (k *Keeper) Check() error {
 				}
 				use.MaxExposure = 1000 * channel.MilliSat(cover) / exposureDivisor
 			}
-			if reason := failed[c.Outpoint]; reason != "" && err == nil && !f.leaves(c.Client) {
+			if reason := failed[c.ID]; reason != "" && k.cfg.Rules.On(rule.CHAN021) && err == nil && !f.leaves(c.Client) {
 				k.leaveFor(c.ChannelOutput, reason)
 			}
 			k.cfg.Registry.SetUse(c.ChannelOutput, use)

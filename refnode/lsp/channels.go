@@ -22,6 +22,13 @@ func (l *LSP) restoreChannels() error {
 		for _, o := range outputs {
 			r.Restore(o)
 		}
+		moves, err := f.Moves()
+		if err != nil {
+			return err
+		}
+		for _, to := range moves {
+			r.RestoreMove(to)
+		}
 	}
 	return nil
 }
@@ -30,7 +37,7 @@ func (l *LSP) restoreChannels() error {
 func (l *LSP) ChannelOpened() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out(l.machine.ChannelOpened(l.cfg.Clock.Now()))
+	l.out(l.machine.ChannelOpened(l.pause.Now()))
 }
 
 var errOpensItself = errors.New("the LSP opens the channels of its factories")

@@ -105,6 +105,9 @@ func (l *LSP) takeBack(f *ceremony.Factory, tx *btcwire.MsgTx, tip factory.Heigh
 		if !found || !spend.Confirmed {
 			continue
 		}
+		if spend.Tx.TxHash() == tx.TxHash() {
+			return nil // the funding transaction itself, which the backend did not find by its id
+		}
 		if spend.Confirmations(chain.Height(tip)) < buried {
 			return nil
 		}

@@ -2,10 +2,12 @@ package lsp_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcutil"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/chain"
@@ -250,5 +252,31 @@ func TestForgettingOnAFullDisk(t *testing.T) {
 	w.Restart(w.LSP)
 	if _, found, _ := w.LSP.Store.Factory([32]byte(id)); found || len(w.LSP.Wallet.Reservations()) != 0 {
 		t.Errorf("record %v, reservations %v", found, w.LSP.Wallet.Reservations())
+	}
+}
+
+// noIndex is a node without an index of transactions: it cannot name a confirmed
+// one, and knows every unspent output.
+type noIndex struct{ chain.Interface }
+
+func (noIndex) Transaction(context.Context, chainhash.Hash) (chain.Transaction, bool, error) {
+	return chain.Transaction{}, false, nil
+}
+
+// The funding transaction itself is not what spends its coins otherwise: a live
+// factory is kept by a node that does not find it by its id.
+func TestFundingSeenByItsInputs(t *testing.T) {
+	w := roletest.New(t, 1)
+	id, _ := unfunded(w)
+	w.Mine(1)
+	untilEnd(w, id, 0)
+	empty(w, 100)
+	w.LSP.Chain.Interface = noIndex{w.Regtest}
+	check(w)
+	if w.LSP.LSP.Factory(id) == nil {
+		t.Error("forgotten")
+	}
+	if parts, found, err := w.LSP.Store.Factory([32]byte(id)); err != nil || !found || len(parts) == 0 {
+		t.Errorf("on disk: %v, %v", found, err)
 	}
 }

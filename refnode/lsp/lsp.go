@@ -53,6 +53,7 @@ type LSP struct {
 	online  map[ceremony.Peer]bool
 	joined  chan struct{} // closed and replaced when a client connects
 	closed  bool
+	pause   *role.Pause // the clock of the machine
 	// paths are the clients whose paths are published, by factory.
 	paths map[wire.CeremonyID][]factory.ClientIndex
 }
@@ -64,7 +65,7 @@ func New(cfg Config) (*LSP, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = transport.RealClock{}
 	}
-	l := &LSP{cfg: cfg, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}, paths: map[wire.CeremonyID][]factory.ClientIndex{}}
+	l := &LSP{cfg: cfg, pause: &role.Pause{Clock: cfg.Clock}, online: map[ceremony.Peer]bool{}, joined: make(chan struct{}), tray: role.Tray{Clock: cfg.Clock}, paths: map[wire.CeremonyID][]factory.ClientIndex{}}
 	machine := l.config()
 	factories, aside, err := role.Load(cfg.Store, func(id wire.CeremonyID, parts ceremony.Parts) (*ceremony.Factory, error) {
 		l.paths[id] = readPaths(parts[pathsPart])
@@ -109,8 +110,9 @@ func (l *LSP) config() ceremony.LSPConfig {
 			Store: role.Disk{Store: l.cfg.Store}, Deadline: l.cfg.Deadline, Seen: backend.Seen, Tip: backend.Tip,
 			Funded: func(_ wire.CeremonyID, t *factory.Tree) error { return backend.Funded(t, l.cfg.Rules, 1) },
 		},
-		Funder: l.cfg.Wallet, Report: l.cfg.Report,
+		Funder: l.pause.Funder(l.cfg.Wallet), Report: l.cfg.Report,
 	}
+	l.pause.Over(&cfg.Config)
 	if l.cfg.Channels != nil {
 		cfg.Channels = l.cfg.Channels
 	}
@@ -135,15 +137,18 @@ func (l *LSP) Close() {
 // out puts messages into the tray and sets the alarm. The caller holds l.mu.
 func (l *LSP) out(messages []ceremony.Out) {
 	l.tray.Put(messages)
+	if freed := l.machine.Freed(); len(freed) > 0 {
+		l.goOn(freed...)
+	}
 	at, ok := l.machine.Deadline()
-	l.tray.Alarm(at, ok && !l.closed, l.tick)
+	l.tray.Alarm(l.pause.Due(at), ok && !l.closed, l.tick)
 }
 
 func (l *LSP) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
-		l.out(l.machine.Tick(l.cfg.Clock.Now()))
+		l.out(l.machine.Tick(l.pause.Now()))
 	}
 }
 
@@ -161,7 +166,7 @@ func (l *LSP) Hears(t wire.CeremonyType) bool {
 func (l *LSP) Receive(peer ceremony.Peer, m wire.Ceremony) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out(l.machine.Receive(l.cfg.Clock.Now(), peer, m))
+	l.out(l.machine.Receive(l.pause.Now(), peer, m))
 }
 
 // Connected implements plugin.Ceremonies.
@@ -169,23 +174,26 @@ func (l *LSP) Connected(peer ceremony.Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.online[peer] = true
+	l.tray.Drop(peer) // what waits is of attempts that went on without it
 	close(l.joined)
 	l.joined = make(chan struct{})
 	l.goOn(peer)
 }
 
-// goOn goes on with what was interrupted in the factories of a client that has
-// come back, where everybody whom it concerns is there. Whoever refuses is asked
-// again when somebody connects. The caller holds l.mu.
-func (l *LSP) goOn(peer ceremony.Peer) {
+// goOn goes on with what was interrupted in the factories of clients that have come
+// back, or that something else does not keep busy any more, where everybody whom it
+// concerns is there. Whoever refuses is asked again when somebody connects. The
+// caller holds l.mu.
+func (l *LSP) goOn(peers ...ceremony.Peer) {
 	for _, f := range l.machine.Factories() {
-		member := slices.ContainsFunc(f.Members, func(m ceremony.FactoryMember) bool { return m.Peer == peer })
+		member := slices.ContainsFunc(f.Members, func(m ceremony.FactoryMember) bool { return slices.Contains(peers, m.Peer) })
 		if !member || f.Interrupted() == "" {
 			continue
 		}
-		_, out, err := l.machine.ResumeWith(l.cfg.Clock.Now(), f.ID(), func(p ceremony.Peer) bool { return l.online[p] })
+		_, out, err := l.machine.ResumeWith(l.pause.Now(), f.ID(), func(p ceremony.Peer) bool { return l.online[p] })
 		l.out(out)
-		if err != nil && !errors.Is(err, ceremony.ErrNothingInterrupted) && !errors.Is(err, ceremony.ErrBusy) {
+		waits := errors.Is(err, ceremony.ErrNothingInterrupted) || errors.Is(err, ceremony.ErrBusy) || errors.Is(err, ceremony.ErrAnswerDue)
+		if err != nil && !waits {
 			l.tell(ceremony.Event{Ceremony: f.ID(), Kind: ceremony.EventFailed, Text: "going on with " + f.Interrupted() + ": " + err.Error()})
 		}
 	}
@@ -196,8 +204,8 @@ func (l *LSP) Disconnected(peer ceremony.Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.online, peer)
+	l.out(l.machine.Disconnected(l.pause.Now(), peer))
 	l.tray.Drop(peer)
-	l.out(l.machine.Disconnected(l.cfg.Clock.Now(), peer))
 }
 
 // Outgoing implements plugin.Ceremonies.
@@ -228,7 +236,7 @@ func (l *LSP) Await(ctx context.Context, peer ceremony.Peer) error {
 func (l *LSP) Create(order ceremony.Order) (wire.CeremonyID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id, out, err := l.machine.Create(l.cfg.Clock.Now(), order)
+	id, out, err := l.machine.Create(l.pause.Now(), order)
 	l.out(out)
 	return id, err
 }
@@ -246,7 +254,7 @@ func (l *LSP) Sell(p ceremony.Purchase) (wire.CeremonyID, error) {
 func (l *LSP) change(start func(time.Time) (wire.CeremonyID, []ceremony.Out, error)) (wire.CeremonyID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id, out, err := start(l.cfg.Clock.Now())
+	id, out, err := start(l.pause.Now())
 	l.out(out)
 	return id, err
 }

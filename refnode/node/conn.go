@@ -127,18 +127,20 @@ func (c *conn) do(event func(*peer.Machine) []peer.Action) {
 	c.act(event(c.machine))
 }
 
-// act carries out actions in order. The caller holds c.mu.
+// act carries out actions in order; messages that follow one another are written
+// together. The caller holds c.mu.
 func (c *conn) act(actions []peer.Action) {
+	var messages [][]byte
 	for _, a := range actions {
+		if a, ok := a.(peer.Send); ok {
+			messages = append(messages, a.Message)
+			continue
+		}
+		if !c.write(messages) {
+			return
+		}
+		messages = nil
 		switch a := a.(type) {
-		case peer.Send:
-			_ = c.tc.SetWriteDeadline(time.Now().Add(writeTimeout))
-			c.node.traffic.sent(len(a.Message))
-			if err := c.tc.WriteMessage(a.Message); err != nil {
-				c.log(err)
-				c.ended.Store(true)
-				return
-			}
 		case peer.Event:
 			c.node.cfg.Log.Info(string(a.Kind), "peer", c.id.String(), "text", a.Text)
 		case peer.Close:
@@ -147,6 +149,24 @@ func (c *conn) act(actions []peer.Action) {
 			return
 		}
 	}
+	c.write(messages)
+}
+
+// write sends messages; false when the connection is over.
+func (c *conn) write(messages [][]byte) bool {
+	if len(messages) == 0 {
+		return true
+	}
+	_ = c.tc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	for _, m := range messages {
+		c.node.traffic.sent(len(m))
+	}
+	if err := c.tc.WriteMessages(messages...); err != nil {
+		c.log(err)
+		c.ended.Store(true)
+		return false
+	}
+	return true
 }
 
 // over reports whether nothing more is said on the connection.

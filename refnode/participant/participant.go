@@ -56,8 +56,8 @@ type Config struct {
 	NodeKey *btcec.PrivateKey
 	Rand    io.Reader // safe for concurrent use
 	Chain   chain.Interface
-	// Birthday is a block before the first coin of the wallet. It counts only
-	// when the store is new.
+	// Birthday is a block before the first coin of the wallet, where it counts
+	// only when the store is new, and before every factory in the store.
 	Birthday chain.BlockID
 	Rate     wallet.FeeRate // DefaultRate when 0
 	// Fees bound what the way out pays, exit.DefaultFees when zero; Retry is how
@@ -94,7 +94,8 @@ type Participant struct {
 
 // Open reads the store of a data directory, making it when there is none, and
 // starts the role. Errors are those of package store, of a saved wallet that
-// cannot be read, and of factories in the store that do not check out.
+// cannot be read, of factories in the store that do not check out, and
+// ErrBirthday.
 func Open(cfg Config) (p *Participant, err error) {
 	cfg.Rate = cmp.Or(cfg.Rate, DefaultRate)
 	if cfg.Tell == nil {
@@ -104,11 +105,10 @@ func Open(cfg Config) (p *Participant, err error) {
 	if p.store, err = store.Open(cfg.Path); err != nil {
 		return nil, err
 	}
-	if err = p.open(); err == nil {
-		err = p.openWayOut()
-	}
-	if err == nil {
-		err = p.openChannels()
+	for _, open := range []func() error{p.open, p.checkBirthday, p.openWayOut, p.openChannels} {
+		if err = open(); err != nil {
+			break
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
@@ -133,13 +133,14 @@ func (p *Participant) open() (err error) {
 	if p.cfg.Role == node.LSP {
 		p.lsp, err = lsp.New(lsp.Config{
 			Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain, Report: p.report,
-			Wallet: &role.Purse{Wallet: p.wallet, Chain: role.Chain{Backend: p.cfg.Chain}, Rate: p.cfg.Rate}, Channels: p.channels,
+			Wallet:   &role.Purse{Wallet: p.wallet, Chain: role.Chain{Backend: p.cfg.Chain, Timeout: askTimeout}, Rate: p.cfg.Rate},
+			Channels: p.channels, ChainTimeout: askTimeout,
 		})
 		return err
 	}
 	p.client, err = client.New(client.Config{
 		Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain,
-		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed, Channels: p.channels,
+		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed, Channels: p.channels, ChainTimeout: askTimeout,
 	})
 	return err
 }
@@ -207,6 +208,7 @@ func (p *Participant) Close() error {
 const (
 	lookTimeout = 30 * time.Second // for one look at the chain
 	lookAgain   = 5 * time.Second  // after a look that failed
+	askTimeout  = 5 * time.Second  // for a question of a ceremony, which waits for the answer
 )
 
 // watch looks at the chain whenever it changes.

@@ -14,6 +14,32 @@ import (
 	"superscalar/wire"
 )
 
+// ErrBirthday : a factory in the store is older than the birthday. Its funding
+// transaction would never be found, and its way out would never start.
+var ErrBirthday = errors.New("the chain's birthday is too late")
+
+// checkBirthday refuses what would make the way out of a factory blind.
+func (p *Participant) checkBirthday() error {
+	born := factory.Height(p.cfg.Birthday.Height)
+	check := func(id wire.CeremonyID, t *factory.Tree) error {
+		if made := t.Factory().Terms().Params.TipHeight; born > made {
+			return fmt.Errorf("%w: height %d, factory %s is from height %d on", ErrBirthday, born, id, made)
+		}
+		return nil
+	}
+	var errs []error
+	if p.lsp != nil {
+		for _, f := range p.lsp.Factories() {
+			errs = append(errs, check(f.ID, f.Tree))
+		}
+		return errors.Join(errs...)
+	}
+	for _, f := range p.client.Factories() {
+		errs = append(errs, check(f.ID, f.Tree))
+	}
+	return errors.Join(errs...)
+}
+
 // openWayOut makes what leaves factories: it looks at each after each block.
 func (p *Participant) openWayOut() (err error) {
 	exits := func() ([]role.Exit, error) { return p.client.Exits() }

@@ -45,7 +45,7 @@ func peel(key sphinx.SingleKeyECDH, onion Onion, hash Hash) (peeled, error) {
 		return peeled{}, &badOnion{InvalidOnionKey}
 	}
 	p := peeled{secret: secret}
-	router := sphinx.NewRouter(key, sphinx.NewNoOpReplayLog())
+	router := sphinx.NewRouter(agreed{key, packet.EphemeralKey, secret}, sphinx.NewNoOpReplayLog())
 	out, err := router.ReconstructOnionPacket(&packet, hash[:], sphinx.WithTLVPayloadOnly())
 	switch {
 	case errors.Is(err, sphinx.ErrInvalidOnionHMAC):
@@ -62,6 +62,22 @@ func peel(key sphinx.SingleKeyECDH, onion Onion, hash Hash) (peeled, error) {
 		copy(p.next[:], b.Bytes())
 	}
 	return p, nil
+}
+
+// agreed is a key that knows one shared secret already: opening an onion takes
+// one multiplication and not two.
+type agreed struct {
+	sphinx.SingleKeyECDH
+	with   *btcec.PublicKey
+	secret [32]byte
+}
+
+// ECDH returns the secret that is shared with a key.
+func (a agreed) ECDH(with *btcec.PublicKey) ([32]byte, error) {
+	if with.IsEqual(a.with) {
+		return a.secret, nil
+	}
+	return a.SingleKeyECDH.ECDH(with)
 }
 
 // layer is one hop of an onion to build.

@@ -8,8 +8,8 @@ import (
 )
 
 // Channels are the channels of the node, from accept_channel on. Package hub
-// implements them. Each method returns once what it led to is stored; what is to
-// be said waits in Outgoing.
+// implements them. Each method but Pass returns once what it led to is stored; what
+// is to be said waits in Outgoing.
 type Channels interface {
 	// NewKeys returns the points of a new channel, and what they come from.
 	NewKeys(peer plugin.PeerID, open *wire.OpenChannel) (salt [32]byte, keys wire.ChannelKeys, err error)
@@ -22,6 +22,11 @@ type Channels interface {
 	// Receive handles a message that names a channel; false: the peer has none
 	// with this id.
 	Receive(peer plugin.PeerID, id wire.ChannelID, m wire.Message) bool
+	// Pass is Receive for an update or a commitment of a channel: it does not
+	// wait. False, and nothing was done: it has to go through Receive.
+	Pass(peer plugin.PeerID, id wire.ChannelID, m wire.Message) bool
+	// Wait returns once what was passed is stored and answered in Outgoing.
+	Wait()
 	// Fail handles an error that names all channels.
 	Fail(peer plugin.PeerID, m *wire.ErrorMessage)
 	// Update handles a channel_update.
@@ -49,6 +54,8 @@ type Outgoing struct {
 // Types of messages that end an attempt or belong to no channel.
 const (
 	typeFundingCreated = 34
+	typeAddHTLC        = 128 // the first of the updates
+	typeFailMalformed  = 135 // and the last
 	typeChannelUpdate  = 258
 )
 
@@ -60,7 +67,34 @@ func (m *Machine) toChannel(id wire.ChannelID, msg wire.Message) bool {
 	if base, ok := msg.(*wire.Base); ok && base.Kind == typeFundingCreated {
 		delete(m.opening, id) // no attempt any more: the channel has an outpoint
 	}
+	if streamed(msg) && m.cfg.Channels.Pass(m.peer, id, msg) {
+		m.behind = true
+		return true
+	}
+	m.catchUp()
 	return m.cfg.Channels.Receive(m.peer, id, msg)
+}
+
+// catchUp lets the channels answer what they were given: whatever the peer says
+// next, a ping too, is answered after it.
+func (m *Machine) catchUp() {
+	if m.behind {
+		m.behind = false
+		m.cfg.Channels.Wait()
+		m.flushChannels()
+	}
+}
+
+// streamed reports whether a message is one of those that travel in numbers:
+// start_batch, the updates of BOLT 2, commitment_signed and revoke_and_ack.
+func streamed(msg wire.Message) bool {
+	switch msg := msg.(type) {
+	case *wire.StartBatch, *wire.CommitmentSigned:
+		return true
+	case *wire.Base:
+		return msg.Kind >= typeAddHTLC && msg.Kind <= typeFailMalformed
+	}
+	return false
 }
 
 // named handles a message about a channel.

@@ -17,6 +17,8 @@ type InFactory struct {
 	Funding    wire.Point // our funding key, which the ceremony has fixed (CHAN-003)
 	// ToSelfDelay is asked of the peer's commitments, in blocks.
 	ToSelfDelay uint16
+	// TemporaryID names the channel until it has an outpoint; drawn when zero.
+	TemporaryID wire.ChannelID
 }
 
 // ErrNotInCommon is returned by OpenInFactory for a protocol that the peer does
@@ -35,9 +37,12 @@ func (m *Machine) OpenInFactory(o InFactory) ([]Action, error) {
 		return nil, ErrNotInCommon
 	}
 	m.out = append(m.out, m.Flush()...)
-	id, err := m.cfg.TemporaryID()
-	if err != nil {
-		return nil, fmt.Errorf("drawing a temporary channel id: %w", err)
+	id := o.TemporaryID
+	if id == (wire.ChannelID{}) {
+		var err error
+		if id, err = m.cfg.TemporaryID(); err != nil {
+			return nil, fmt.Errorf("drawing a temporary channel id: %w", err)
+		}
 	}
 	open := channel.NewOpen(m.cfg.ChainHash, id, o.FundingSat, o.In, wire.ChannelKeys{Funding: o.Funding})
 	open.ToSelfDelay = o.ToSelfDelay

@@ -87,6 +87,7 @@ type Machine struct {
 	listed  bool              // the peer sent supported_factory_protocols
 	opening map[wire.ChannelID]*attempt
 	out     []Action
+	behind  bool // channels were given messages that they have not answered yet
 }
 
 type state int
@@ -148,13 +149,18 @@ func (m *Machine) receive(raw []byte) {
 		return
 	}
 	if m.foreign(typ) {
+		m.catchUp()
 		m.unknown(typ)
 		return
 	}
 	msg, err := m.cfg.Codec.Decode(raw)
 	if err != nil {
+		m.catchUp()
 		m.malformed(typ, raw, err)
 		return
+	}
+	if !streamed(msg) {
+		m.catchUp()
 	}
 	m.dispatch(typ, msg)
 }

@@ -30,10 +30,14 @@ type Channels struct {
 
 	mu      sync.Mutex
 	entries map[channelKey]*entry
-	opened  map[btcwire.OutPoint]bool
-	aside   map[wire.CeremonyID]bool // factories whose records cannot be read
+	at      map[btcwire.OutPoint]*entry
+	do      func(wire.ChannelID, func(*channel.Machine) error) error // of the hub, nil before AttachHub
+	aside   map[wire.CeremonyID]bool                                 // factories whose records cannot be read
 	orders  []Order
 	ready   chan struct{} // an order waits
+	undone  int           // orders that are not carried out yet
+	settled *sync.Cond    // undone is 0, or nobody carries out orders any more
+	stopped bool
 }
 
 // channelKey names a channel of a factory for good: whose it is, and the LSP's
@@ -47,11 +51,19 @@ type channelKey struct {
 type entry struct {
 	ceremony.ChannelOutput
 	live   bool // an attempt that makes it is going on
+	opened bool // there is a channel on it
 	failed bool // the channel on it did
 	use    channel.Use
+	// known is the id of the channel, zero before there is one; it stays when the
+	// output moves. next is where that goes, nil for nowhere.
+	known wire.ChannelID
+	next  *move
 }
 
 func (e *entry) id() wire.ChannelID {
+	if e.known != (wire.ChannelID{}) {
+		return e.known
+	}
 	return channel.ChannelIDOf(wire.Txid(e.Outpoint.Hash), uint16(e.Outpoint.Index))
 }
 
@@ -59,6 +71,7 @@ func (e *entry) id() wire.ChannelID {
 type Order struct {
 	Kind   OrderKind
 	Output ceremony.ChannelOutput // none for OrderCheck
+	ID     wire.ChannelID         // of its channel
 	Reason string                 // why to leave
 }
 
@@ -78,29 +91,43 @@ const (
 	OrderCheck
 	// OrderLeave: the way out starts (CHAN-010, CHAN-021).
 	OrderLeave
+	// OrderMove: the channel is to be brought to where its factory is (Follow).
+	OrderMove
+	// OrderDue: no commitment on an earlier output of the channel is valid any more
+	// (CHG-008).
+	OrderDue
 )
 
 // NewChannels returns a registry without outputs.
 func NewChannels(protocol wire.ProtocolID, rules rule.Set) *Channels {
-	return &Channels{
-		rules: rules, protocol: protocol, entries: map[channelKey]*entry{}, opened: map[btcwire.OutPoint]bool{},
+	c := &Channels{
+		rules: rules, protocol: protocol, entries: map[channelKey]*entry{}, at: map[btcwire.OutPoint]*entry{},
 		aside: map[wire.CeremonyID]bool{}, ready: make(chan struct{}, 1),
 	}
+	c.settled = sync.NewCond(&c.mu)
+	return c
 }
 
 // order queues. The caller holds c.mu.
 func (c *Channels) order(o Order) {
 	c.orders = append(c.orders, o)
+	c.undone++
 	select {
 	case c.ready <- struct{}{}:
 	default:
 	}
 }
 
+// orderOf queues an order about an entry. The caller holds c.mu.
+func (c *Channels) orderOf(kind OrderKind, e *entry, reason string) {
+	c.order(Order{Kind: kind, Output: e.ChannelOutput, ID: e.id(), Reason: reason})
+}
+
 // Run hands orders to do, one after the other, until done is closed. The messages
 // of the machine whose call led to an order are in its role's tray, or its role's
 // lock is held, when the order comes.
 func (c *Channels) Run(done <-chan struct{}, do func(Order)) {
+	defer c.stop()
 	for {
 		select {
 		case <-c.ready:
@@ -117,8 +144,34 @@ func (c *Channels) Run(done <-chan struct{}, do func(Order)) {
 				return
 			default:
 				do(o)
+				c.carriedOut()
 			}
 		}
+	}
+}
+
+func (c *Channels) carriedOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.undone--; c.undone == 0 {
+		c.settled.Broadcast()
+	}
+}
+
+func (c *Channels) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+	c.settled.Broadcast()
+}
+
+// Settle returns when no order waits or is being carried out, or when Run has
+// returned.
+func (c *Channels) Settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.undone > 0 && !c.stopped {
+		c.settled.Wait()
 	}
 }
 
@@ -128,8 +181,8 @@ func (c *Channels) Expect(o ceremony.ChannelOutput) {
 	defer c.mu.Unlock()
 	e := c.add(o)
 	e.live = true
-	if o.LSPKey == pointOf(o.Key) && !c.opened[o.Outpoint] {
-		c.order(Order{Kind: OrderOpen, Output: o})
+	if e.lsp() && !e.opened {
+		c.orderOf(OrderOpen, e, "")
 	}
 }
 
@@ -139,7 +192,7 @@ func (c *Channels) add(o ceremony.ChannelOutput) *entry {
 	e := c.entries[key]
 	if e == nil {
 		e = &entry{ChannelOutput: o, use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
-		c.entries[key] = e
+		c.entries[key], c.at[o.Outpoint] = e, e
 	}
 	return e
 }
@@ -160,18 +213,22 @@ func (c *Channels) RestoreAside(list []Aside) {
 	}
 }
 
-// RestoreOpened says which outputs the hub has channels on.
-func (c *Channels) RestoreOpened(o btcwire.OutPoint) {
+// RestoreOpened says which channels the hub has: by peer and by the funding key in
+// open_channel, the LSP's.
+func (c *Channels) RestoreOpened(peer ceremony.Peer, lsp wire.Point, id wire.ChannelID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opened[o] = true
+	if e := c.entries[channelKey{peer, lsp}]; e != nil {
+		e.opened, e.known = true, id
+	}
 }
 
 // Opened implements ceremony.Channels.
 func (c *Channels) Opened(o btcwire.OutPoint) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.opened[o]
+	e := c.at[o]
+	return e != nil && e.opened
 }
 
 // Keep implements ceremony.Channels.
@@ -179,7 +236,8 @@ func (c *Channels) Keep(attempt wire.CeremonyID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	made := false
-	for _, e := range c.entries {
+	for _, e := range c.sorted() {
+		c.endMove(e, attempt, true)
 		if e.Attempt == attempt {
 			e.live, made = false, true
 		}
@@ -191,6 +249,11 @@ func (c *Channels) Keep(attempt wire.CeremonyID) {
 
 // Forget implements ceremony.Channels.
 func (c *Channels) Forget(attempt wire.CeremonyID) {
+	c.mu.Lock()
+	for _, e := range c.sorted() {
+		c.endMove(e, attempt, false)
+	}
+	c.mu.Unlock()
 	c.forget(func(e *entry) bool { return e.Attempt == attempt })
 }
 
@@ -211,8 +274,8 @@ func (c *Channels) forget(which func(*entry) bool) {
 			continue
 		}
 		delete(c.entries, channelKey{e.Peer, e.LSPKey})
-		delete(c.opened, e.Outpoint)
-		c.order(Order{Kind: OrderForget, Output: e.ChannelOutput})
+		delete(c.at, e.Outpoint)
+		c.orderOf(OrderForget, e, "")
 	}
 }
 
@@ -254,7 +317,7 @@ func (c *Channels) Channels(id wire.CeremonyID, in func(factory.ClientIndex, btc
 	defer c.mu.Unlock()
 	var out []Channel
 	for _, e := range c.sorted() {
-		if e.Factory == id && c.opened[e.Outpoint] && in(e.Client, e.Outpoint) {
+		if e.Factory == id && e.opened && in(e.Client, e.Outpoint) {
 			out = append(out, Channel{e.ChannelOutput, e.id()})
 		}
 	}

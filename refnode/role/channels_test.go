@@ -64,9 +64,9 @@ func TestCheckChannel(t *testing.T) {
 		{"a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 144 }, "", theLSP},
 		{"more than a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 145 }, "CHAN-005", theLSP},
 		{"after the attempt", func(c *role.Channels, _ *wire.OpenChannel) { c.Keep(wire.CeremonyID{5}) }, "CHAN-004", theLSP},
-		{"open already", func(c *role.Channels, _ *wire.OpenChannel) { c.RestoreOpened(expected().Outpoint) }, "CHAN-004", theLSP},
+		{"open already", func(c *role.Channels, _ *wire.OpenChannel) { c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}) }, "CHAN-004", theLSP},
 		{"open before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
-			c.RestoreOpened(expected().Outpoint)
+			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3})
 			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
 		}, "", theLSP},
 		{"forgotten", func(c *role.Channels, _ *wire.OpenChannel) { c.Forget(wire.CeremonyID{5}) }, "no channel with this funding key", theLSP},
@@ -154,5 +154,65 @@ func TestOrders(t *testing.T) {
 		if got[i] != want[i] {
 			t.Fatalf("orders %v, want %v", got, want)
 		}
+	}
+}
+
+// What the peer says in a change has to fit the update that is going on: the funding
+// keys that there are (CHG-003), and nothing of the client's (CHG-004).
+func TestTheChangeOfAChannel(t *testing.T) {
+	to := expected()
+	to.Outpoint.Hash, to.Attempt, to.Value = chainhash.Hash{10}, wire.CeremonyID{6}, 120_000
+	for _, tt := range []struct {
+		name    string
+		prepare func(c *role.Channels, to ceremony.ChannelOutput)
+		ask     func(*channel.AskChange)
+		without rule.ID
+		taken   bool
+	}{
+		{"as the update says", func(*role.Channels, ceremony.ChannelOutput) {}, func(*channel.AskChange) {}, "", true},
+		{"a sat less", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, "", false},
+		{"a sat less, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, rule.CHG004, true},
+		{"another key", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, "", false},
+		{"another key, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, rule.CHG003, true},
+		{"after the attempt", func(c *role.Channels, to ceremony.ChannelOutput) { c.Forget(to.Attempt) }, func(*channel.AskChange) {}, "", false},
+		{"interrupted", func(c *role.Channels, to ceremony.ChannelOutput) { c.Keep(to.Attempt) }, func(*channel.AskChange) {}, "", false},
+		{"done", func(c *role.Channels, to ceremony.ChannelOutput) { c.Stands(to) }, func(*channel.AskChange) {}, "", false},
+		{"another attempt ended", func(c *role.Channels, _ ceremony.ChannelOutput) { c.Forget(wire.CeremonyID{7}) }, func(*channel.AskChange) {}, "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newCutWorld(t, 1, nil)
+			w.found("kickoff 1 / dw 1")
+			client := w.parties[1]
+			m := client.lines[0].m
+			c := role.NewChannels(superscalar, rule.Without(tt.without))
+			o := expected()
+			o.Peer, o.Theirs, o.LSPKey = w.lsp().id, m.Open.Keys.Funding, m.Open.Keys.Funding
+			c.Restore(o)
+			next := to
+			next.Peer, next.LSPKey, next.Theirs = o.Peer, o.LSPKey, o.Theirs
+			c.Move(next)
+			tt.prepare(c, next)
+			m.Receive(&wire.Stfu{ChannelID: m.ID, Initiator: 1})
+			change := wire.Change{ChannelID: m.ID, FundingContributionSat: 20_000, FundingPubkey: m.Open.Keys.Funding}
+			m.Receive(&wire.ChangeInit{Change: change})
+			answered := false
+			for _, a := range m.Take() {
+				ask, ok := a.(channel.AskChange)
+				if !ok {
+					continue
+				}
+				tt.ask(&ask)
+				c.Change(hub.Channel{Peer: o.Peer, Open: m.Open}, m, ask)
+				for _, a := range m.Take() {
+					if s, ok := a.(channel.Send); ok {
+						_, acked := s.Message.(*wire.ChangeAck)
+						answered = answered || acked
+					}
+				}
+			}
+			if answered != tt.taken {
+				t.Errorf("acknowledged: %v", answered)
+			}
+		})
 	}
 }

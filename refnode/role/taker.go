@@ -33,12 +33,18 @@ var errNoOutput = errors.New("no factory has an output for this channel")
 // one of an attempt that ended (CHAN-008): hub.ErrForgotten.
 func (c *Channels) FundingKey(peer wire.Point, open *wire.OpenChannel) (*btcec.PrivateKey, error) {
 	if e := c.find(peer, open); e != nil {
+		if !c.rules.On(rule.CHAN003) {
+			return nil, nil
+		}
 		return e.Key, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if in := open.ChannelInFactory; in != nil && c.aside[wire.CeremonyID(in.InstanceID)] {
 		return nil, hub.ErrAside
+	}
+	if !c.rules.On(rule.PCF061) {
+		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: %w", hub.ErrForgotten, errNoOutput)
 }
@@ -104,17 +110,16 @@ func (c *Channels) CheckChannel(peer ceremony.Peer, open *wire.OpenChannel) erro
 func (c *Channels) free(e *entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.opened[e.Outpoint] || e.failed
+	return !e.opened || e.failed
 }
 
 // replace forgets a channel that failed for the one that takes its place.
 func (c *Channels) replace(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.opened[e.Outpoint] {
-		delete(c.opened, e.Outpoint)
-		e.failed = false
-		c.order(Order{Kind: OrderForget, Output: e.ChannelOutput})
+	if e.opened {
+		e.opened, e.failed = false, false
+		c.orderOf(OrderForget, e, "")
 	}
 }
 
@@ -151,16 +156,20 @@ func (c *Channels) Hear(about hub.Channel, a channel.Action) {
 	}
 	switch a := a.(type) {
 	case channel.Opened:
-		c.opened[e.Outpoint], e.failed = true, false
-		c.order(Order{Kind: OrderOpened, Output: e.ChannelOutput})
+		e.opened, e.failed, e.known = true, false, about.ID
+		c.orderOf(OrderOpened, e, "")
+	case channel.ChangeCommitted:
+		c.orderOf(OrderOpened, e, "")
+	case channel.ReplacedRevoked:
+		c.orderOf(OrderDue, e, "")
 	case channel.EarlyWarning:
 		if c.rules.On(rule.CHAN010) {
-			c.order(Order{Kind: OrderLeave, Output: e.ChannelOutput, Reason: fmt.Sprintf("an HTLC expires at height %d", a.Expiry)})
+			c.orderOf(OrderLeave, e, fmt.Sprintf("an HTLC expires at height %d", a.Expiry))
 		}
 	case channel.Closed:
 		e.failed = true
 		if c.rules.On(rule.CHAN021) {
-			c.order(Order{Kind: OrderLeave, Output: e.ChannelOutput, Reason: a.Reason})
+			c.orderOf(OrderLeave, e, a.Reason)
 		}
 	}
 }

@@ -68,6 +68,7 @@ type WayOut struct {
 
 	step    sync.Mutex // held while it looks
 	drivers map[exitKey]*exit.Driver
+	done    map[exitKey]bool // looked at, without a failure, since the last Step began
 
 	mu       sync.Mutex
 	progress map[exitKey]*Progress
@@ -128,16 +129,20 @@ func (w *WayOut) Wake() {
 }
 
 // Run looks at once, after each block and when it is woken, until ctx ends or
-// the chain is closed. A look that failed is repeated.
+// the chain is closed. Looks that failed are repeated, the others are not.
 func (w *WayOut) Run(ctx context.Context) {
 	var at chain.BlockID
-	looked := false // at block at
+	began, looked := false, false // at block at: to look at all, and done with it
 	for {
 		changed := w.cfg.Chain.Changed()
 		tip, err := w.tip(ctx)
 		if err == nil && (!looked || tip != at) {
-			err = w.Step(ctx)
-			at, looked = tip, err == nil
+			if began && tip == at {
+				err = w.rest(ctx)
+			} else {
+				err = w.Step(ctx)
+			}
+			at, began, looked = tip, true, err == nil
 			w.noteLook(tip, err)
 		}
 		if errors.Is(err, chain.ErrClosed) || ctx.Err() != nil {
@@ -152,7 +157,7 @@ func (w *WayOut) Run(ctx context.Context) {
 		case <-changed:
 		case <-retry:
 		case <-w.woken:
-			looked = false
+			began, looked = false, false
 		case <-ctx.Done():
 			return
 		}
@@ -194,7 +199,8 @@ func (w *WayOut) Looked(ctx context.Context, at chain.BlockID) error {
 	}
 }
 
-// noteSilence tells when it begins and when it ends that looks fail.
+// noteSilence tells when it begins, when something else fails, and when it ends
+// that looks fail.
 func (w *WayOut) noteSilence(err error) {
 	text := ""
 	if err != nil {
@@ -205,7 +211,7 @@ func (w *WayOut) noteSilence(err error) {
 	w.silent = text
 	w.mu.Unlock()
 	switch {
-	case text != "" && before == "":
+	case text != "" && before != text:
 		w.cfg.Tell(fmt.Sprintf("way out: %s; trying again every %s", text, w.cfg.Retry))
 	case text == "" && before != "":
 		w.cfg.Tell("way out: it goes on")
@@ -217,14 +223,48 @@ func (w *WayOut) noteSilence(err error) {
 func (w *WayOut) Step(ctx context.Context) error {
 	w.step.Lock()
 	defer w.step.Unlock()
+	w.done = map[exitKey]bool{}
+	return w.lookAtRest(ctx)
+}
+
+// rest looks at the factories that a Step failed to look at.
+func (w *WayOut) rest(ctx context.Context) error {
+	w.step.Lock()
+	defer w.step.Unlock()
+	return w.lookAtRest(ctx)
+}
+
+// lookAtRest looks at what is not done. The caller holds w.step.
+func (w *WayOut) lookAtRest(ctx context.Context) error {
 	exits, err := w.cfg.Exits()
 	errs := []error{err}
 	for _, e := range exits {
+		key := exitKey{e.LSP, e.ID}
+		if w.done[key] {
+			continue
+		}
 		if err := w.look(ctx, e); err != nil {
 			errs = append(errs, fmt.Errorf("factory %.8s: %w", e.ID, err))
+			continue
 		}
+		w.done[key] = true
+	}
+	if err == nil {
+		w.forget(exits)
 	}
 	return errors.Join(errs...)
+}
+
+// forget drops what is kept of factories that the role has no more.
+func (w *WayOut) forget(exits []Exit) {
+	known := map[exitKey]bool{}
+	for _, e := range exits {
+		known[exitKey{e.LSP, e.ID}] = true
+	}
+	maps.DeleteFunc(w.drivers, func(k exitKey, _ *exit.Driver) bool { return !known[k] })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.progress, func(k exitKey, _ *Progress) bool { return !known[k] })
 }
 
 // look is one step of one factory.

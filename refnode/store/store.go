@@ -121,7 +121,8 @@ func (s *Store) openDatabase(existed bool) error {
 	}
 	var refused error
 	checked := false
-	options := &bolt.Options{NoStatistics: true, OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+	// The list of free pages is found again at each Open, which reads every page anyway: it need not be written with each change.
+	options := &bolt.Options{NoStatistics: true, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
 		if checked { // Backup makes bbolt open its file once more, for reading, and the copy
 			return os.OpenFile(path, flag, mode)
 		}

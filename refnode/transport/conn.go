@@ -167,18 +167,41 @@ func (c *Conn) forged(err error) error {
 // calls send whole messages one after the other. ErrMessageTooLarge sends
 // nothing and leaves the connection as it was; any other error closes it, and
 // every later call returns it again (net.ErrClosed after Close).
-func (c *Conn) WriteMessage(message []byte) error {
+func (c *Conn) WriteMessage(message []byte) error { return c.WriteMessages(message) }
+
+// WriteMessages sends messages in one go: the peer, and the system, have them
+// together. Errors are those of WriteMessage; after ErrMessageTooLarge the
+// messages before the one that is too large have been sent.
+func (c *Conn) WriteMessages(messages ...[]byte) error {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
 
 	if c.writeErr != nil {
 		return c.writeErr
 	}
-	frame, err := c.m.EncryptMessage(message)
-	if err != nil {
+	var frames []byte
+	var tooLarge error
+	for _, message := range messages {
+		frame, err := c.m.EncryptMessage(message)
+		if err != nil {
+			tooLarge = err
+			break
+		}
+		frames = append(frames, frame...)
+	}
+	if err := c.write(frames); err != nil {
 		return err
 	}
-	if _, err := c.nc.Write(frame); err != nil {
+
+	return tooLarge
+}
+
+// write writes frames. The caller holds writeMu.
+func (c *Conn) write(frames []byte) error {
+	if len(frames) == 0 {
+		return nil
+	}
+	if _, err := c.nc.Write(frames); err != nil {
 		c.writeErr = fmt.Errorf("write message to %s: %w", c.RemoteID(),
 			c.orClosed(err))
 		_ = c.Close()

@@ -130,6 +130,31 @@ func TestMessagesBothWays(t *testing.T) {
 	}
 }
 
+// Messages that are written together arrive one by one, in order; of those, what
+// comes before one that is too large is sent, and the connection stays.
+func TestWriteMessages(t *testing.T) {
+	client, conn := connected(t, without())
+	tooLarge := make([]byte, MaxMessageSize+1)
+	wrote := make(chan error, 3)
+	go func() {
+		wrote <- conn.WriteMessages([]byte("a"), nil, []byte("bc"))
+		wrote <- conn.WriteMessages([]byte("d"), tooLarge, []byte("lost"))
+		wrote <- conn.WriteMessages([]byte("e"))
+	}()
+	peer := newConn(client.Conn, client.Machine, begin, rule.Set{})
+	for _, want := range []string{"a", "", "bc", "d", "e"} {
+		got, err := peer.ReadMessage()
+		if err != nil || string(got) != want {
+			t.Fatalf("message %q, want %q: %v", got, want, err)
+		}
+	}
+	for i, want := range []error{nil, ErrMessageTooLarge, nil} {
+		if err := <-wrote; !errors.Is(err, want) {
+			t.Errorf("write %d: error %v, want %v", i, err, want)
+		}
+	}
+}
+
 func TestConcurrentWriters(t *testing.T) {
 	client, conn := connected(t, without())
 	const writers, each = 8, 100

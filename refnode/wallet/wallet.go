@@ -187,15 +187,15 @@ func (w *Wallet) nextScript(s *state) ([]byte, error) {
 	return bytes.Clone(w.scripts[s.Next-1]), nil
 }
 
-// Sync processes the blocks up to the tip of c.
+// Sync processes the blocks up to the tip of c, and saves what it has after each part (chain.MaxUpdate): a call that fails has not
+// worked for nothing.
 func (w *Wallet) Sync(ctx context.Context, c chain.Interface) error {
 	w.syncing.Lock()
 	defer w.syncing.Unlock()
-	update, err := c.Since(ctx, w.Tip())
-	if err != nil {
+	if err := chain.Follow(ctx, c, w.Tip(), w.Process); err != nil {
 		return fmt.Errorf("wallet: %w", err)
 	}
-	return w.Process(update)
+	return nil
 }
 
 // Tip is the last block processed.

@@ -66,11 +66,46 @@ func sinceMined(t *testing.T, b *bench) {
 
 func sinceBeginning(t *testing.T, b *bench) {
 	tip := b.tip()
-	update := b.since(chain.BlockID{})
-	if len(update.Connected) != int(tip.Height)+1 || update.Connected[0].Height != 0 || update.Tip != tip || len(update.Disconnected) != 0 {
-		t.Fatalf("%d connected, tip %v, want %v", len(update.Connected), update.Tip, tip)
+	var all []chain.Block
+	at := chain.BlockID{}
+	err := chain.Follow(t.Context(), b, at, func(u chain.Update) error {
+		all, at = append(all, u.Connected...), u.Tip
+		if len(u.Connected) > chain.MaxUpdate || len(u.Disconnected) != 0 || u.Tip != u.Connected[len(u.Connected)-1].BlockID || u.More != (u.Tip != tip) {
+			t.Errorf("%d connected, %d disconnected, tip %v, more %v", len(u.Connected), len(u.Disconnected), u.Tip, u.More)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	linked(t, update.Connected)
+	if len(all) != int(tip.Height)+1 || all[0].Height != 0 || at != tip {
+		t.Fatalf("%d connected, tip %v, want %v", len(all), at, tip)
+	}
+	linked(t, all)
+}
+
+// sinceMany wants as many blocks as an update has in one, and one more in two, over a reorganisation too.
+func sinceMany(t *testing.T, b *bench) {
+	start := b.tip()
+	old := b.mine(1)
+	b.since(start)
+	b.reorg(1) // two blocks on start
+	blocks := b.mine(chain.MaxUpdate - 1)
+	first := b.since(old[0])
+	if len(first.Disconnected) != 1 || len(first.Connected) != chain.MaxUpdate || !first.More || first.Connected[0].Previous != start.Hash {
+		t.Fatalf("%d disconnected, %d connected, more %v", len(first.Disconnected), len(first.Connected), first.More)
+	}
+	if want := blocks[chain.MaxUpdate-3]; first.Tip != want || first.Connected[chain.MaxUpdate-1].BlockID != want {
+		t.Errorf("it ends at %v, want %v", first.Tip, want)
+	}
+	linked(t, first.Connected)
+	rest := b.since(first.Tip)
+	if len(rest.Disconnected) != 0 || len(rest.Connected) != 1 || rest.More || rest.Tip != b.tip() || rest.Connected[0].Previous != first.Tip.Hash {
+		t.Errorf("the rest: %d disconnected, %d connected, more %v", len(rest.Disconnected), len(rest.Connected), rest.More)
+	}
+	if whole := b.since(first.Connected[0].BlockID); len(whole.Connected) != chain.MaxUpdate || whole.More || whole.Tip != b.tip() {
+		t.Errorf("an update that is full: %d connected, more %v", len(whole.Connected), whole.More)
+	}
 }
 
 func sinceUnknown(t *testing.T, b *bench) {

@@ -46,6 +46,7 @@ var behaviours = []behaviour{
 	{name: "tip follows the blocks", check: tipFollows},
 	{name: "since returns what was mined", check: sinceMined},
 	{name: "since from before the genesis block", check: sinceBeginning},
+	{name: "since of more blocks than an update has", check: sinceMany},
 	{name: "since of an unknown block", check: sinceUnknown},
 	{name: "since over a reorganisation", check: sinceReorg},
 	{name: "output absent", check: outputAbsent},

@@ -340,6 +340,10 @@ func (c *Client) since(ctx context.Context, from chain.BlockID) (update chain.Up
 		return update, err
 	}
 	update.Tip = tip.BlockID
+	if update.More = len(on) > chain.MaxUpdate; update.More {
+		on = on[len(on)-chain.MaxUpdate:] // the lowest
+		update.Tip = on[0].BlockID
+	}
 	for _, h := range off {
 		block, err := c.block(ctx, h)
 		if err != nil {

@@ -140,9 +140,8 @@ func (l *ledger) MedianTime(height chain.Height) time.Time {
 	return times[len(times)/2]
 }
 
-// since leads from a known block to the tip. ok is false for a block never seen.
+// since leads from a known block towards the tip. ok is false for a block never seen.
 func (l *ledger) since(from chainhash.Hash) (update chain.Update, ok bool) {
-	update.Tip = l.tip().BlockID
 	height := -1
 	if from != (chainhash.Hash{}) {
 		at, known := l.known[from]
@@ -155,9 +154,14 @@ func (l *ledger) since(from chainhash.Hash) (update chain.Update, ok bool) {
 		}
 		height = int(at.Height)
 	}
-	for _, block := range l.best[height+1:] {
+	next := l.best[height+1:]
+	if update.More = len(next) > chain.MaxUpdate; update.More {
+		next = next[:chain.MaxUpdate]
+	}
+	for _, block := range next {
 		update.Connected = append(update.Connected, block.Block)
 	}
+	update.Tip = l.best[height+len(next)].BlockID
 	return update, true
 }
 

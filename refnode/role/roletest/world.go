@@ -80,6 +80,9 @@ func New(t testing.TB, clients int) *World {
 		}
 	}
 	w.Mine(1)
+	if err := w.LSP.Wallet.Sync(t.Context(), w.Regtest); err != nil { // within ShortTime it may not
+		t.Fatal(err)
+	}
 	return w
 }
 
@@ -150,7 +153,7 @@ func (w *World) startLSP(p *Party) (err error) {
 }
 
 // ShortTime bounds questions to a chain that hangs.
-const ShortTime = 150 * time.Millisecond
+const ShortTime = 500 * time.Millisecond
 
 // random is new at each start, as that of a machine is.
 func (w *World) random() io.Reader {

@@ -1,0 +1,88 @@
+package channel
+
+import "superscalar/wire"
+
+// What a plugin asks about the changes of a channel, and tells it, beside its
+// answers: SPEC.md 8.4.
+
+// Round asks for one commitment_signed to the peer, which may be without updates,
+// as soon as it may be sent: the commitments on an output that was replaced are
+// revoked by it (CHG-007). It survives a restart.
+func (m *Machine) Round() {
+	if len(m.Fundings) == 1 && !m.over() {
+		m.Fundings[0].Did |= roundOwed
+		m.save()
+	}
+}
+
+func (m *Machine) owesRound() bool { return len(m.Fundings) == 1 && m.Fundings[0].Did.has(roundOwed) }
+
+// inRound reports whether a commitment without updates is owed, or waits for its
+// revoke_and_ack.
+func (m *Machine) inRound() bool {
+	return m.owesRound() || m.awaiting() && m.cleanOf(m.Side) && m.cleanOf(m.peer())
+}
+
+// Negotiating reports whether a change is being negotiated that is not committed
+// to.
+func (m *Machine) Negotiating() bool { return m.change != nil }
+
+// Changing returns the txid of the output that is committed to and not continued;
+// false when there is none.
+func (m *Machine) Changing() (wire.Txid, bool) {
+	if f := m.changing(); f != nil {
+		return f.Txid, true
+	}
+	return wire.Txid{}, false
+}
+
+// Committed reports whether both sides have a commitment on the output of a
+// transaction: the current one, or one of a change.
+func (m *Machine) Committed(txid wire.Txid) bool {
+	f := m.findFunding(txid)
+	return f != nil && (f == &m.Fundings[0] || f.Did.has(sentCommit|gotCommit))
+}
+
+// Knows reports whether the channel is on the output of a transaction, or on its way
+// there.
+func (m *Machine) Knows(txid wire.Txid) bool { return m.findFunding(txid) != nil }
+
+// Settled reports whether the output of a transaction is the only one of the
+// channel, and no commitment on an earlier one is valid any more.
+func (m *Machine) Settled(txid wire.Txid) bool {
+	if len(m.Fundings) != 1 || m.Fundings[0].Txid != txid || m.change != nil || m.inRound() {
+		return false
+	}
+	for _, r := range m.Replaced {
+		if !r.Told {
+			return false
+		}
+	}
+	return true
+}
+
+// PendingOn is ChangePending for the change to the output of a transaction. It
+// does nothing when that change is continued already. The error is ErrNotNow.
+func (m *Machine) PendingOn(txid wire.Txid) error {
+	if f := m.findFunding(txid); f != nil && (f == &m.Fundings[0] || f.active()) {
+		return nil
+	}
+	if f := m.changing(); f == nil || f.Txid != txid {
+		return ErrNotNow
+	}
+	return m.ChangePending()
+}
+
+// Value returns the value of the current output, in sat.
+func (m *Machine) Value() Sat {
+	if len(m.Fundings) == 0 {
+		return 0
+	}
+	return m.Fundings[0].Value
+}
+
+// Broken reports whether the channel failed, was forgotten, is closing or is not
+// open yet: it cannot be moved.
+func (m *Machine) Broken() bool {
+	return m.over() || m.shuttingDown() || !m.SentReady || !m.GotReady
+}
