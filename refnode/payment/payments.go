@@ -105,7 +105,7 @@ type Payment struct {
 	State    PaymentState
 	Payee    wire.Point
 	Amount   Msat // msat for the payee
-	Fee      Msat // msat paid in fees
+	Fee      Msat // msat paid in fees, those of parts that were taken and not settled yet included
 	InFlight Msat // msat offered and not resolved
 	Attempts uint64
 	Preimage Preimage // once it succeeded
@@ -299,6 +299,9 @@ func (r *Router) show(p *payment) Payment {
 	for _, t := range p.parts {
 		if t.State == partInFlight {
 			v.InFlight += t.Sent
+			if p.State == Succeeded { // who has the preimage of one part takes all
+				v.Fee += t.Sent - t.Amount
+			}
 		}
 	}
 	return v

@@ -357,6 +357,33 @@ func TestPartsFailOneByOne(t *testing.T) {
 	}
 }
 
+// The first preimage says what a payment costs: the other parts are taken, too. One
+// that is not, after all, costs nothing.
+func TestFeeOfParts(t *testing.T) {
+	for _, last := range []struct {
+		event Event
+		fee   Msat
+	}{{HTLCFulfilled{channelID(2), 1, Preimage{1}}, 2000}, {HTLCFailed{Channel: channelID(2), ID: 1}, 1000}} {
+		one, two := inFactory(1, 100), inFactory(2, 100)
+		one.CanSend, two.CanSend = 701_000, 601_000
+		b := newBench(t, me, false, rule.Set{}, one, two)
+		if _, err := b.pay(PayRequest{Invoice: asked(t, other, func(i *Bolt11) { i.Hints[0][0].FeePPM = 0 })}); err != nil || len(b.desk.added) != 2 {
+			t.Fatal(err, len(b.desk.added))
+		}
+		fee := func(want Msat) {
+			t.Helper()
+			if p, _ := b.r.PaymentByHash(Preimage{1}.Hash()); p.Fee != want {
+				t.Errorf("a fee of %d msat, not %d: %+v", p.Fee, want, p)
+			}
+		}
+		fee(0)
+		b.do(HTLCFulfilled{channelID(1), 0, Preimage{1}})
+		fee(2000)
+		b.do(last.event)
+		fee(last.fee)
+	}
+}
+
 // Before the first block and tick nothing is made, and what arrives is failed.
 func TestNotReady(t *testing.T) {
 	b := newBench(t, me, false, rule.Set{}, inFactory(1, 100))
