@@ -267,6 +267,13 @@ func wrongClientsInChanges() []scenario {
 		w.fault = true
 		w.updates(1, 5_000)
 	})
+	refused("sale-again-with-an-answer-due", "create-ps-2", "buyer", rule.CER045, func(w *scene) {
+		w.lose = func(p packet) bool { return p.from == 1 && p.m.Type() == wire.TypePartials && phaseOf(p.m) == 1 }
+		w.sells(0, 20_000)
+		w.disconnects(0)
+		w.fault = true
+		w.sells(0, 20_000)
+	})
 	refused("update-kickoff-out", "create-dw-2", "factory", rule.DELAY006, func(w *scene) {
 		w.chainOf(theLSP, startHeight+1, w.kickoff())
 		w.fault = true
