@@ -122,7 +122,9 @@ over any of them, from client to client through the LSP:
 Where leaves are dw, buying moves the channels of a leaf, or of a wider state: they
 stop for a moment, and are on a new output afterwards. Each needs a client that is
 there and has its channel open. A client without coins takes payments of a tenth of its cover at a
-time. A channel that fails starts the way out of its factory.
+time. A channel that fails starts the way out of its factory. A connection that connect
+made, with a peer there are channels with, is made again when it is lost: after 1, 2,
+4, ... seconds, at most a minute. After a restart it is connect's again.
 
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
 their form is that of 'superscalar driver schema'.`,
@@ -226,6 +228,7 @@ func runNode(e env, s nodeSettings) (err error) {
 		cfg.Ceremonies = side.Ceremonies()
 		cfg.Channels = side.Hub()
 		cfg.Outside = s.role == node.LSP
+		cfg.Keep = side.Hub().Deals
 	}
 	var loopback *loopbackChannels
 	if s.loopback && side == nil {

@@ -10,6 +10,7 @@ import (
 	"superscalar/refnode/hub"
 	"superscalar/refnode/node"
 	"superscalar/refnode/payment"
+	"superscalar/refnode/plugin"
 	"superscalar/refnode/store"
 )
 
@@ -309,6 +310,16 @@ func TestMutualClose(t *testing.T) {
 	w := newWorld(t)
 	l, c := star(w, "b")
 	b := c[0]
+	deals := func(want bool) {
+		t.Helper()
+		if l.hub.Deals(plugin.PeerID(b.id())) != want || b.hub.Deals(plugin.PeerID(l.id())) != want {
+			t.Errorf("each of them deals with the other: not %v", want)
+		}
+	}
+	deals(true)
+	if l.hub.Deals(plugin.PeerID(l.id())) {
+		t.Error("it deals with itself")
+	}
 	check(t, l.hub.CloseChannel(l.with(b).ID, nil, false))
 	w.until("the closing transaction is out", func() bool { return len(w.chain.Mempool()) > 0 })
 	tx := w.chain.Mempool()[0]
@@ -317,6 +328,7 @@ func TestMutualClose(t *testing.T) {
 	if err != nil || !spend.Confirmed || len(spend.Tx.TxOut) != 2 || spend.Tx.TxOut[0].Value != 400_000 || !bytes.Equal(spend.Tx.TxOut[0].PkScript, b.closesTo()) {
 		t.Errorf("it ends by %+v, %v", spend.Tx, err)
 	}
+	deals(false)
 	w.erased(l)
 	w.erased(b)
 }

@@ -2,10 +2,12 @@ package hub
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/payment"
+	"superscalar/refnode/plugin"
 	"superscalar/wire"
 )
 
@@ -80,6 +82,19 @@ func (h *Hub) Channels() (all []Status) {
 		}
 	})
 	return all
+}
+
+// Deals reports whether there is a channel with a peer that needs it: one that is
+// not closed and did not fail.
+func (h *Hub) Deals(peer plugin.PeerID) bool {
+	found := false
+	_ = h.do(func(*step) {
+		found = slices.ContainsFunc(h.channels, func(c *entry) bool {
+			s := statusOf(c)
+			return c.peer == wire.Point(peer) && !s.Closed && s.Failure == ""
+		})
+	})
+	return found
 }
 
 // State is "opening", "ready", "closing" or "closed".

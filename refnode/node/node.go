@@ -69,6 +69,9 @@ type Config struct {
 	Channels Channels
 	// Outside says whether channels outside a factory are opened and taken.
 	Outside bool
+	// Keep reports whether a connection with a peer that the node dialled is
+	// dialled again when it is lost; nil: none is.
+	Keep func(peer plugin.PeerID) bool
 
 	// Rules and Tamper break one rule of a mutant. No command sets them.
 	Rules  rule.Set
@@ -168,7 +171,7 @@ func (n *Node) accept() {
 		if err != nil {
 			return // closed
 		}
-		_ = n.add(tc, false)
+		_ = n.add(tc, nil)
 	}
 }
 
@@ -183,13 +186,13 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 	if err != nil {
 		return err
 	}
-	return n.add(tc, true)
+	return n.add(tc, &to)
 }
 
 // add serves a connection, unless there is one with the peer already that has
-// to stay (TRN-011, TRN-012).
-func (n *Node) add(tc *transport.Conn, dialled bool) error {
-	c := n.newConn(tc, dialled)
+// to stay (TRN-011, TRN-012). An address is that of a peer that was dialled.
+func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
+	c := n.newConn(tc, to != nil)
 	kept, replaced, err := n.take(c)
 	if err != nil || !kept {
 		_ = tc.Close()
@@ -203,6 +206,9 @@ func (n *Node) add(tc *transport.Conn, dialled bool) error {
 		c.serve()
 		if n.remove(c) {
 			n.disconnected(c.id)
+			if to != nil && n.cfg.Keep != nil {
+				n.redial(*to)
+			}
 		}
 	}()
 	return nil

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"superscalar/refnode/plugin"
+	"superscalar/refnode/transport"
+)
+
+// A connection with a peer that matters is dialled again when it is lost: first
+// after redialFirst, then after twice as long each time, up to redialLast.
+const (
+	redialFirst   = time.Second
+	redialLast    = time.Minute
+	redialTimeout = 20 * time.Second // what one attempt may take
+)
+
+// redial dials a lost peer until there is a connection with it, whoever dialled,
+// until the peer does not matter any more, or until the node stops. The caller is
+// counted in n.wg.
+func (n *Node) redial(to transport.Address) {
+	n.wg.Go(func() {
+		for wait := redialFirst; n.wants(to.ID) && n.pause(wait) && n.wants(to.ID); wait = min(2*wait, redialLast) {
+			ctx, cancel := context.WithTimeout(n.ctx, redialTimeout)
+			err := n.Connect(ctx, to)
+			cancel()
+			if err == nil {
+				return
+			}
+			n.cfg.Log.Info("a lost peer does not answer", "peer", to.String(), "error", err)
+		}
+	})
+}
+
+// wants reports whether a connection with a peer is missing.
+func (n *Node) wants(id transport.NodeID) bool {
+	n.mu.Lock()
+	connected := n.conns[id] != nil
+	n.mu.Unlock()
+	return !connected && n.ctx.Err() == nil && n.cfg.Keep(plugin.PeerID(id))
+}
+
+// pause waits; false when the node stops.
+func (n *Node) pause(d time.Duration) bool {
+	over := make(chan struct{})
+	timer := n.cfg.Clock.AfterFunc(d, func() { close(over) })
+	defer timer.Stop()
+	select {
+	case <-over:
+		return true
+	case <-n.ctx.Done():
+		return false
+	}
+}

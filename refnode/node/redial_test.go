@@ -1,0 +1,148 @@
+package node_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"superscalar/refnode/node"
+	"superscalar/refnode/plugin"
+	"superscalar/refnode/transport"
+)
+
+// lost is a node that has dialled a peer whose connection then ended.
+type lost struct {
+	t     *testing.T
+	node  *node.Node
+	clock *transport.ManualClock
+	log   *journal
+	to    transport.Address
+	peer  *transport.Listener
+	keep  atomic.Bool
+}
+
+func lose(t *testing.T, configure func(*node.Config)) *lost {
+	t.Helper()
+	l := &lost{t: t, clock: transport.NewManualClock(begin)}
+	l.keep.Store(true)
+	cfg := config(node.Client, 1)
+	cfg.Clock = l.clock
+	cfg.Keep = func(plugin.PeerID) bool { return l.keep.Load() }
+	if configure != nil {
+		configure(&cfg)
+	}
+	l.listen("127.0.0.1:0")
+	l.to = l.peer.Address()
+	l.node, l.log = start(t, cfg)
+	if err := l.node.Connect(t.Context(), l.to); err != nil {
+		t.Fatal(err)
+	}
+	c := l.accept()
+	_ = l.peer.Close() // whoever dials now finds nobody
+	l.hangUp(c)
+	return l
+}
+
+func (l *lost) listen(at string) {
+	l.t.Helper()
+	var err error
+	if l.peer, err = transport.Listen(at, transport.Options{Key: key(2)}); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { l.peer.Close() })
+}
+
+func (l *lost) accept() *transport.Conn {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+	defer cancel()
+	c, err := l.peer.Accept(ctx)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+func (l *lost) hangUp(c *transport.Conn) {
+	l.t.Helper()
+	_ = c.Close()
+	until(l.t, "the connection is gone", func() bool { return len(l.node.Peers()) == 0 })
+}
+
+// attempts waits until so many attempts in all have failed.
+func (l *lost) attempts(n int) {
+	l.t.Helper()
+	until(l.t, "it dials", func() bool { return l.log.count("a lost peer does not answer") >= n })
+	if got := l.log.count("a lost peer does not answer"); got != n {
+		l.t.Fatalf("%d attempts, want %d", got, n)
+	}
+}
+
+// A lost peer is dialled after 1, 2, 4, ... seconds, at last every minute, until it
+// is back; the next time it begins anew.
+func TestALostPeerIsDialledAgain(t *testing.T) {
+	l := lose(t, nil)
+	waits := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}
+	for i, wait := range waits {
+		waitTimers(t, l.clock, 1)
+		l.clock.Advance(wait*time.Second - 1)
+		l.attempts(i)
+		l.clock.Advance(1)
+		l.attempts(i + 1)
+	}
+	l.listen(l.to.HostPort)
+	for _, wait := range []time.Duration{time.Minute, time.Second} {
+		waitTimers(t, l.clock, 1)
+		l.clock.Advance(wait)
+		c := l.accept()
+		until(t, "it is connected", func() bool { return len(l.node.Peers()) == 1 })
+		l.hangUp(c)
+	}
+	l.attempts(len(waits))
+}
+
+// What is not wanted, or is back by itself, is not dialled.
+func TestNobodyElseIsDialled(t *testing.T) {
+	for name, tt := range map[string]struct {
+		configure func(*node.Config)
+		then      func(*lost)
+	}{
+		"nobody is kept": {func(c *node.Config) { c.Keep = nil }, func(*lost) {}},
+		"not this one":   {func(c *node.Config) { c.Keep = func(p plugin.PeerID) bool { return p[1] == 0xff } }, func(*lost) {}},
+		"no longer": {nil, func(l *lost) {
+			waitTimers(l.t, l.clock, 1)
+			l.keep.Store(false)
+		}},
+		"it dialled": {nil, func(l *lost) {
+			waitTimers(l.t, l.clock, 1)
+			ready(l.t, l.node, 2, loopback)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := lose(t, tt.configure)
+			tt.then(l)
+			l.clock.Advance(time.Hour)
+			// Close waits for an attempt that is on its way.
+			within(t, "Close", func() { l.node.Close() })
+			l.attempts(0)
+		})
+	}
+}
+
+// A connection that the peer dialled is the peer's to dial again.
+func TestWhoDialledDialsAgain(t *testing.T) {
+	cfg := config(node.LSP, 1)
+	clock := transport.NewManualClock(begin)
+	cfg.Clock = clock
+	asked := atomic.Int32{}
+	cfg.Keep = func(plugin.PeerID) bool { asked.Add(1); return true }
+	n, _ := start(t, cfg)
+	c := ready(t, n, 2, loopback)
+	_ = c.Close()
+	until(t, "the connection is gone", func() bool { return len(n.Peers()) == 0 })
+	within(t, "Close", func() { n.Close() })
+	if asked.Load() != 0 {
+		t.Error("it thinks of dialling a peer whose address it does not know")
+	}
+}
