@@ -217,7 +217,7 @@ func changeClientCases() []harness.Case {
 		return func(s *harness.LSPScript) { p.Relay(s.Kickoff()) }
 	}
 	return append(refusedChanges(changeFaults()),
-		clientCase("changes", "A client takes part in a sale to it, a sale to another client, and an update with its poison.", clientChanges, rule.CER010, rule.POI001),
+		clientCase("changes", "A client takes part in an update with its poison, a sale to it, and a sale to another client.", clientChanges, rule.CER010, rule.POI001),
 		clientCase("kickoff-out/update", "A client refuses an update on a kickoff that is on the chain.", func(p *harness.Play) {
 			changeRefused(p, rule.DELAY006, mined(p), update(0, 10_000))
 		}, rule.DELAY006),
@@ -341,9 +341,9 @@ func clientChanges(p *harness.Play) {
 		run    func()
 		phases int
 	}{
+		{"an update", func() { s.Update(0, 10_000) }, 3},
 		{"a sale to the target", func() { s.Sell(0, 20_000) }, 2},
 		{"a sale to another client", func() { s.Sell(1, 20_000) }, 2},
-		{"an update", func() { s.Update(0, 10_000) }, 3},
 	} {
 		p.Step("%s", change.what)
 		before := len(s.Got)

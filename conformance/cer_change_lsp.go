@@ -19,10 +19,10 @@ func changeLSPCases() []harness.Case {
 	return []harness.Case{
 		lspCase("sale", "An LSP sells from a stock: every client of the group gets complete signatures, the buyer a second channel.", func(p *harness.Play) {
 			s := funded(p, harness.FactoryPlan{})
-			s.Sell(1, 20_000, false)
-			p.Check(rule.CER010, s.Channels(1), gomega.Equal(2), "the buyer has a second channel")
 			s.Sell(0, 30_000, true)
 			p.Check(rule.CER010, s.Capacity(0), gomega.Equal(uint64(130_000)), "an update moves stock into a channel")
+			s.Sell(1, 20_000, false)
+			p.Check(rule.CER010, s.Channels(1), gomega.Equal(2), "the buyer has a second channel")
 		}, rule.CER010),
 		lspCase("buyer-first", "In a sale an LSP lets the buyer sign before the others of the group.", buyerFirst, rule.PS014),
 		lspCase("buyer-does-not-sign", "An LSP sells to others when a buyer does not sign, and goes back to its sale when it did.", buyerPassed, rule.PS014),

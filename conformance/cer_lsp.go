@@ -244,13 +244,13 @@ func disconnected(p *harness.Play) {
 	goodFactory(p)
 	s := p.ClientsScript(lspPlan())
 	s.Bend = func(i int, m wire.Ceremony) []wire.Ceremony {
-		if i == 1 && m.Type() == wire.TypeNonces {
-			s.Leave(1)
+		if i == 2 && m.Type() == wire.TypeNonces {
+			s.Leave(2) // the last: nobody else has anything to say meanwhile
 			return nil
 		}
 		return []wire.Ceremony{m}
 	}
-	s.CreateWithout(rule.CER031, 1)
+	s.CreateWithout(rule.CER031, 2)
 }
 
 // nonceOfAttempt has client 2 stop an attempt, and client 1 use a nonce of it in

@@ -83,7 +83,7 @@ func TestASeedDecidesEveryByte(t *testing.T) {
 
 // Declarations are data: they can be checked without running anything.
 func TestDeclarations(t *testing.T) {
-	form := regexp.MustCompile(`^(trn|pcf|chan|tree|script|delay|sign|cer|dist|poi|ps)/[a-z]+/[a-z0-9-]+$`)
+	form := regexp.MustCompile(`^(trn|pcf|chan|chg|tree|script|delay|sign|cer|dist|poi|ps)/[a-z]+/[a-z0-9-]+$`)
 	seen := map[string]bool{}
 	guarded := map[rule.ID]bool{}
 	for _, c := range conformance.Cases() {

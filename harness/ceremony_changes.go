@@ -16,6 +16,7 @@ import (
 
 // Update runs an update that moves amount sat to a client.
 func (s *LSPScript) Update(buyer int, amount uint64) {
+	s.Leaf.Ready()
 	_, out, err := s.lsp.Update(scriptNow, s.purchase(buyer, amount))
 	s.must("update", err)
 	s.run(out)
@@ -30,6 +31,7 @@ func (s *LSPScript) Sell(buyer int, amount uint64) {
 
 // Resume goes on with the change that was interrupted last.
 func (s *LSPScript) Resume() {
+	s.Leaf.Ready()
 	s.heardAll()
 	_, out, err := s.lsp.Resume(scriptNow, s.Funded)
 	s.must("interrupted change", err)
@@ -50,6 +52,7 @@ func (s *LSPScript) Poison(node factory.NodeID) {
 // the target takes it for right, as far as the rules that the plan leaves out
 // allow, so that the target may refuse it as late as it signs.
 func (s *LSPScript) WrongUpdate(buyer int, amount uint64, f func(*ceremony.Draft)) {
+	s.Leaf.Ready()
 	draft, err := s.lsp.DraftUpdate(s.purchase(buyer, amount))
 	s.must("wrong update", err)
 	f(&draft)
@@ -81,6 +84,12 @@ func (s *LSPScript) heardAll() { s.post(s.lsp.Disconnected(scriptNow, scriptPeer
 
 // Late lets the suite's LSP give up what it waits for.
 func (s *LSPScript) Late() { s.run(s.lsp.Tick(scriptNow.Add(ceremony.DefaultDeadline))) }
+
+// GiveUp is Late, after which nothing of the target's is on its way.
+func (s *LSPScript) GiveUp() {
+	s.Late()
+	s.heardAll()
+}
 
 // Interrupt runs a change and stops it: the suite's LSP does not hear what the
 // target says of a type in a phase, which it did say, and gives up.
@@ -148,7 +157,7 @@ func (s *LSPScript) purchase(buyer int, amount uint64) ceremony.Purchase {
 // end; any other error is the suite's.
 func (s *LSPScript) must(what string, err error) {
 	switch {
-	case errors.Is(err, ceremony.ErrBusy), errors.Is(err, ceremony.ErrInterrupted):
+	case errors.Is(err, ceremony.ErrBusy), errors.Is(err, ceremony.ErrInterrupted), errors.Is(err, ceremony.ErrNoChannel), errors.Is(err, ceremony.ErrMerges), errors.Is(err, ceremony.ErrStillMoving):
 		s.play.controlFailed("the change before comes to its end", s.received())
 	case err != nil:
 		panic(fmt.Sprintf("the suite cannot start its %s: %v", what, err))

@@ -107,10 +107,11 @@ func (l *LeafChannels) Forget(attempt wire.CeremonyID) {
 			ch.Flush()
 		}
 	}
+	l.endMoves(attempt, false)
 }
 
 // Keep implements ceremony.Channels.
-func (l *LeafChannels) Keep(wire.CeremonyID) {}
+func (l *LeafChannels) Keep(attempt wire.CeremonyID) { l.endMoves(attempt, true) }
 
 // propose sends open_channel for the outputs of an attempt that the target takes
 // part in: a client that refuses the ceremony is not asked.
@@ -146,10 +147,11 @@ func (l *LeafChannels) Propose(o ceremony.ChannelOutput) *wire.OpenChannel {
 const leafToSelfDelay = 144
 
 // keys are the suite's keys of the channel on an output: the funding key is the
-// ceremony's (CHAN-003).
+// ceremony's (CHAN-003), and stays when the channel moves (CHG-003).
 func (l *LeafChannels) keys(o ceremony.ChannelOutput) channel.Keys {
 	keys := l.play.channelKeys(fmt.Sprintf("leaf %t %s", l.opener, o.Outpoint))
 	later := keys.Funding
+	keys.Fixed = true
 	keys.Funding = func(i uint32) *btcec.PrivateKey {
 		if i == 0 {
 			return o.Key

@@ -20,10 +20,24 @@ func (s *ClientsScript) Sell(buyer int, amount uint64, update bool) {
 		s.play.Unsupported("the target cannot be told to sell from a stock")
 	}
 	s.confirm()
+	s.ready(update)
 	if err := stocker.Sell(s.play.ctx, [32]byte(s.factory(buyer)), uint16(buyer), amount, update); err != nil {
 		s.play.controlFailed("the target sells from a stock", oneLine(err.Error()))
 	}
 	s.Play()
+}
+
+// ready lets the channels of every client be used: an update moves them.
+func (s *ClientsScript) ready(update bool) {
+	if !update || s.plan.Unfunded {
+		return
+	}
+	for i, l := range s.Leaf {
+		if !s.out[i] {
+			s.settle(i)
+			l.Ready()
+		}
+	}
 }
 
 // TrySell is Sell for a purchase that the target may refuse to start.
@@ -35,6 +49,7 @@ func (s *ClientsScript) TrySell(buyer int, amount uint64, update bool) {
 func (s *ClientsScript) TrySellIn(factory wire.CeremonyID, buyer int, amount uint64, update bool) {
 	if stocker, ok := s.play.Node.(Stocker); ok {
 		s.confirm()
+		s.ready(update)
 		if err := stocker.Sell(s.play.ctx, [32]byte(factory), uint16(buyer), amount, update); err != nil {
 			s.play.event("told to sell %d sat: %s", amount, oneLine(err.Error()))
 		}

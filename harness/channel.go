@@ -40,6 +40,7 @@ type Channel struct {
 	next     LoopbackChange
 	leaf     *LeafChannels // nil for a Loopback channel
 	output   ceremony.ChannelOutput
+	to       *leafMove // where an update takes it; nil: nowhere
 	// preimages are those of the suite's invoices.
 	preimages [][32]byte
 }
@@ -259,6 +260,9 @@ func (ch *Channel) Flush() {
 func (ch *Channel) act(a channel.Action) {
 	if ch.Hold != nil && ch.Hold(a) {
 		ch.Held = append(ch.Held, a)
+		return
+	}
+	if ch.leaf != nil && ch.leaf.change(ch, a) {
 		return
 	}
 	switch a := a.(type) {

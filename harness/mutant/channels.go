@@ -38,6 +38,7 @@ func channels() []Mutant {
 	off(rule.PCF124, "takes any factory_change_locked", silent)
 	off(rule.PCF125, "uses the old outpoint beside the new one", "the channel goes on, on the new outpoint")
 	off(rule.PCF126, "renames a channel whose outpoint changes", "the channel goes on, under its id")
+	off(rule.PCF127, "forgets what was valid on a replaced output", "did not spend the balance of who published a commitment of a replaced state")
 	off(rule.PCF129, "does not sign on a new outpoint", "commitment_signed did not come")
 	off(rule.PCF130, "signs on several outpoints without start_batch", wrong)
 	off(rule.PCF131, "takes any batch", "the target")
@@ -94,6 +95,24 @@ func channels() []Mutant {
 	off(rule.PCF092, "goes on with channels that its plugin forgot", "is not reestablished")
 	off(rule.CER025, "uses factories that were funded late", "channel_ready came")
 	off(rule.CER026, "uses factories without a confirmation", "channel_ready came")
+	as := func(id string, breaks, want string, ids ...rule.ID) {
+		all = append(all, Mutant{ID: id, Rule: rule.ID(id[:areaAndNumber(id)]), Breaks: breaks, Want: want, Rules: rule.Without(ids...)})
+	}
+	off(rule.CHG001, "begins phase 1 when it pleases", "no aggregate nonces of phase 1")
+	off(rule.CHG002, "signs states before its channel has a commitment there", "no partial signatures of phase 1")
+	off(rule.CHG003, "takes a fresh funding key for every change", "the funding_pubkey is not the one")
+	as("CHG-003/peer", "takes any funding key of its peer", "factory_change_abort did not come", rule.CHG003+"/peer")
+	off(rule.CHG004, "contributes a sat less than its update gives", "funding_contribution_satoshis is not what")
+	as("CHG-004/peer", "takes any contribution of its peer", "factory_change_abort did not come", rule.CHG004+"/peer")
+	off(rule.CHG005, "continues channels as soon as both sides are committed", "factory_change_continue came")
+	off(rule.CHG006, "locks changes before the poison is there", "factory_change_locked came")
+	off(rule.CHG007, "signs nothing after a change has locked", "commitment_signed did not come")
+	off(rule.CHG009, "leaves changes open whose updates ended", "factory_change_abort did not come")
+	off(rule.CHG010, "forgets changes whose updates ended", "the change is not called off")
+	as("CHG-010/lsp", "calls changes off whose updates ended", "factory_change_abort came", rule.CHG010)
+	off(rule.CHG012, "makes updates while channels are not done with the one before", "no second update before")
+	as("CHG-014", "makes two updates of a leaf at a time", "no second update while", rule.CER042, rule.CHG012)
+	off(rule.CHG013, "moves the channels that grow", "stfu did not come")
 	return append(all,
 		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",
 			Rules: rule.Without(rule.PCF086, rule.PCF099)},
@@ -112,9 +131,31 @@ func channels() []Mutant {
 		out("PCF-118", rule.PCF118, "names the outpoint before factory_change_ack", "factory_change_ack, and then factory_change_funding", func(m *wire.ChangeAck) []wire.Message {
 			return []wire.Message{&wire.ChangeFunding{Outpoint: wire.ChangeOutpoint{ChannelID: m.Change.ChannelID}}, m}
 		}),
+		Mutant{ID: "CHG-011", Rule: rule.CHG011, Breaks: "sends stfu on every channel when it sells", Want: "stfu came", Tamper: quietForSales},
 		Mutant{ID: "PCF-120", Rule: rule.PCF120, Breaks: "signs something else on a new outpoint", Want: wrong, Tamper: signsWrong},
 		out("PCF-128", rule.PCF128, "does not answer factory_change_init", "factory_change_ack did not come", func(*wire.ChangeAck) []wire.Message { return nil }),
 	)
+}
+
+// quietForSales sends stfu on a channel in use with what it says of the next change.
+func quietForSales() peer.Tamper {
+	var ready []wire.Message
+	changes := false
+	bend := ceremonyOut(func(m wire.Ceremony) []wire.Ceremony {
+		changes = changes || m.Type() == wire.TypeSale || m.Type() == wire.TypeNonces
+		return []wire.Ceremony{m}
+	})
+	return peer.Tamper{Out: func(m wire.Message) []wire.Message {
+		if id, ok := wire.ChannelOf(m); ok && m.Name() == "channel_ready" {
+			ready = append(ready, &wire.Stfu{ChannelID: id, Initiator: 1})
+			changes = false
+		}
+		out := bend(m)
+		if changes {
+			out, ready = append(out, ready...), nil
+		}
+		return out
+	}}
 }
 
 // anyPoint is the generator of the curve.

@@ -171,9 +171,9 @@ func TestTheChangeOfAChannel(t *testing.T) {
 	}{
 		{"as the update says", func(*role.Channels, ceremony.ChannelOutput) {}, func(*channel.AskChange) {}, "", true},
 		{"a sat less", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, "", false},
-		{"a sat less, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, rule.CHG004, true},
+		{"a sat less, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, rule.CHG004 + "/peer", true},
 		{"another key", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, "", false},
-		{"another key, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, rule.CHG003, true},
+		{"another key, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, rule.CHG003 + "/peer", true},
 		{"after the attempt", func(c *role.Channels, to ceremony.ChannelOutput) { c.Forget(to.Attempt) }, func(*channel.AskChange) {}, "", false},
 		{"interrupted", func(c *role.Channels, to ceremony.ChannelOutput) { c.Keep(to.Attempt) }, func(*channel.AskChange) {}, "", false},
 		{"done", func(c *role.Channels, to ceremony.ChannelOutput) { c.Stands(to) }, func(*channel.AskChange) {}, "", false},

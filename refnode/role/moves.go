@@ -286,9 +286,9 @@ func (c *Channels) judge(e *entry, m *channel.Machine, a channel.AskChange) stri
 		return "no update that is going on moves this channel"
 	case e.lsp() && !a.Ack:
 		return "the LSP begins the changes of a factory"
-	case a.Key != e.Theirs && c.rules.On(rule.CHG003):
+	case a.Key != e.Theirs && c.rules.On(rule.CHG003+"/peer"):
 		return "the funding_pubkey is not that of the channel (CHG-003)"
-	case a.ContributionSat != want && c.rules.On(rule.CHG004):
+	case a.ContributionSat != want && c.rules.On(rule.CHG004+"/peer"):
 		return fmt.Sprintf("funding_contribution_satoshis is %d, the update gives %d (CHG-004)", a.ContributionSat, want)
 	default:
 		return ""
