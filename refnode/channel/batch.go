@@ -60,6 +60,10 @@ func (m *Machine) Batching() bool { return m.batch != nil }
 // wholeBatch processes a batch: one commitment_signed for each output, those
 // for outputs that are none any more left out (PCF-133, PCF-135).
 func (m *Machine) wholeBatch(msgs []*wire.CommitmentSigned) {
+	if m.stands() {
+		m.warn("", "commitment_signed while a change stands on the last one")
+		return
+	}
 	if !m.operational() {
 		m.warn("", "commitment_signed before channel_ready was exchanged")
 		return

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"fmt"
 
 	"superscalar/refnode/commitment"
@@ -289,6 +290,10 @@ func (m *Machine) newOutputFault(f *Funding) string {
 // number, same feerate, all HTLCs (PCF-120), no start_batch (PCF-136), and no
 // revoke_and_ack will answer it (PCF-121).
 func (m *Machine) signNewOutput(f *Funding) {
+	if m.awaiting() {
+		m.broken("signing on a new output", errors.New("a commitment is not revoked yet"))
+		return
+	}
 	f.Did |= sentCommit
 	m.save()
 	msg, err := m.signOn(f, m.TheirPoint)

@@ -197,8 +197,12 @@ func (m *Machine) takeUnfinished(theirs *wire.FundingState) {
 		m.fail(rule.PCF155, "both sides name a next_funding, and not the same")
 	case f == nil && m.on(rule.PCF154):
 		m.quiet.ours, m.quiet.theirs, m.quiet.aborting = true, true, true
+		m.limitQuiescence()
 		m.sendAbort("unknown change in next_funding")
-	case f != nil && theirs.RetransmitFlags&wantsCommitment != 0 && m.on(rule.PCF153):
+	case f != nil && f != &m.Fundings[0] && !f.Did.has(gotContinue) && theirs.RetransmitFlags&wantsCommitment != 0 && m.on(rule.PCF153):
+		// On no other output: there our next commitment may be under way, and a
+		// second one of that number, with the point of the last, could never be
+		// punished.
 		m.signNewOutput(f)
 	}
 }
