@@ -178,7 +178,7 @@ func (k *Keeper) clientDelay(o ceremony.ChannelOutput) uint16 {
 func (k *Keeper) leaveFor(o ceremony.ChannelOutput, reason string) {
 	leave := false
 	for _, f := range k.standings() {
-		if f.id == o.Factory && f.has(o.Client, o.Outpoint) {
+		if f.id == o.Factory && f.holds(o.Client, o.LSPKey) {
 			leave = !f.leaves(o.Client) && !errors.Is(k.funded(f), role.ErrNotUsable)
 		}
 	}
@@ -234,6 +234,15 @@ func (s standing) has(c factory.ClientIndex, o btcwire.OutPoint) bool {
 		}
 	}
 	return false
+}
+
+// holds reports whether a client has a channel output with a key of the LSP, on
+// whatever outpoint: an update moves it in the tree and in the registry, not at
+// the same moment.
+func (s standing) holds(c factory.ClientIndex, lsp wire.Point) bool {
+	return slices.ContainsFunc(s.tree.Channels(c), func(ch factory.ChannelOutput) bool {
+		return slices.Contains(ch.Channel.Keys[:], [33]byte(lsp))
+	})
 }
 
 // exposureDivisor makes max_exposure of a client without coins a tenth of its
