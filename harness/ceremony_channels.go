@@ -99,7 +99,7 @@ func (l *LeafChannels) Expect(o ceremony.ChannelOutput) {
 func (l *LeafChannels) Opened(o btcwire.OutPoint) bool { return l.opened[o] }
 
 // Forget implements ceremony.Channels.
-func (l *LeafChannels) Forget(attempt wire.CeremonyID) {
+func (l *LeafChannels) Forget(_ ceremony.Peer, attempt wire.CeremonyID) {
 	l.next = slices.DeleteFunc(l.next, func(o ceremony.ChannelOutput) bool { return o.Attempt == attempt })
 	for _, ch := range l.List {
 		if ch.output.Attempt == attempt {
@@ -107,11 +107,13 @@ func (l *LeafChannels) Forget(attempt wire.CeremonyID) {
 			ch.Flush()
 		}
 	}
-	l.endMoves(attempt, false)
 }
 
+// CallOff implements ceremony.Channels.
+func (l *LeafChannels) CallOff(_ ceremony.Peer, attempt wire.CeremonyID) { l.endMoves(attempt, false) }
+
 // Keep implements ceremony.Channels.
-func (l *LeafChannels) Keep(attempt wire.CeremonyID) { l.endMoves(attempt, true) }
+func (l *LeafChannels) Keep(_ ceremony.Peer, attempt wire.CeremonyID) { l.endMoves(attempt, true) }
 
 // propose sends open_channel for the outputs of an attempt that the target takes
 // part in: a client that refuses the ceremony is not asked.

@@ -3,6 +3,7 @@ package ceremony
 import (
 	"time"
 
+	"superscalar/refnode/factory"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -19,7 +20,10 @@ func (c *Client) startChange(now time.Time, m wire.Ceremony) []wire.Ceremony {
 	if c.attempt != nil && c.cfg.on(rule.CER006) {
 		return []wire.Ceremony{fail(wire.ReasonBusy, rule.CER006, "another attempt is going on").abort(m.ID())}
 	}
-	a := &clientAttempt{id: m.ID(), deadline: c.patience(now)}
+	if err := c.taken(m); err != nil {
+		return []wire.Ceremony{asFailure(err).abort(m.ID())}
+	}
+	a := &clientAttempt{id: m.ID(), lsp: c.lsp, deadline: c.patience(now)}
 	c.end()
 	c.attempt = a
 	out, err := c.beginChange(a, m)
@@ -41,6 +45,11 @@ func (c *Client) beginChange(a *clientAttempt, m wire.Ceremony) ([]wire.Ceremony
 	}
 	if a.factoryKey, _, _, err = ownKeys(c.cfg.Keys, held.ID()); err != nil {
 		return nil, err
+	}
+	if sale, ok := m.(*wire.Sale); ok && factory.ClientIndex(sale.Buyer) == held.Client() {
+		if err := c.freshKey(sale.LSPChannelKey, sale.Ceremony); err != nil {
+			return nil, err
+		}
 	}
 	ch, err := held.openChange(m, a)
 	if err != nil {
@@ -135,16 +144,27 @@ func (c *Client) begin(ch *clientChange) error {
 
 // abandon ends a change that may not be complete: what is not on the disk is
 // forgotten, a state that was signed has used up its step.
-func (ch *clientChange) abandon(attempt wire.CeremonyID) {
+func (ch *clientChange) abandon(a *clientAttempt) {
 	record := ch.held.Changes[ch.index]
 	switch {
 	case !record.Begun && len(record.Phases) == 0:
-		ch.held.cfg.forgetChannels(attempt)
+		ch.nothingMade(a)
 		ch.held.Changes = ch.held.Changes[:ch.index]
 	case !record.Begun && ch.update != nil: // no channel moves before phase 1 (CHG-009)
-		ch.held.cfg.forgetChannels(attempt)
+		ch.nothingMade(a)
 	default:
-		ch.held.cfg.keepChannels(attempt)
+		ch.held.cfg.keepChannels(a.lsp, a.id)
 		_ = ch.failIfBegun()
+	}
+}
+
+// nothingMade says that an attempt ends without an output. Only that of a sale that
+// said what it makes has a channel to forget.
+func (ch *clientChange) nothingMade(a *clientAttempt) {
+	switch {
+	case ch.sale == nil:
+		ch.held.cfg.callOffMoves(a.lsp, a.id)
+	case a.expects:
+		ch.held.cfg.forgetChannels(a.lsp, a.id)
 	}
 }

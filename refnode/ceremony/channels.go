@@ -23,11 +23,15 @@ type Channels interface {
 	// Opened reports whether both first commitments on an output are signed, and
 	// ours is stored.
 	Opened(o btcwire.OutPoint) bool
-	// Forget says that an attempt ended before its outputs were made (CHAN-008,
-	// CHG-009).
-	Forget(attempt wire.CeremonyID)
+	// Forget says that an attempt with a peer that makes outputs ended before they
+	// were made (CHAN-008). Others may have attempts with the same id: what is not
+	// of this peer stays, unless that is Everybody.
+	Forget(peer Peer, attempt wire.CeremonyID)
+	// CallOff says that an attempt that makes no outputs for new channels ended
+	// before it moved any (CHG-009). It forgets no channel.
+	CallOff(peer Peer, attempt wire.CeremonyID)
 	// Keep says that an attempt ended and that its outputs are made, or may be.
-	Keep(attempt wire.CeremonyID)
+	Keep(peer Peer, attempt wire.CeremonyID)
 
 	// CanMove fails when the channel of an output cannot move to another one: it is
 	// not open (ErrNoChannel), or not done with the change before (ErrStillMoving).
@@ -48,6 +52,10 @@ type Channels interface {
 	// goes on there too (CHG-005), and with Alone there only (CHG-006).
 	Stands(o ChannelOutput)
 }
+
+// Everybody stands for all peers of an attempt: those of an LSP, which draws the ids
+// of its attempts itself.
+var Everybody Peer
 
 // ChannelOutput is a channel's funding output, as one side of the channel needs
 // it.
@@ -111,16 +119,22 @@ func (l *LSP) hasChannel(c *creation, i int) bool {
 	return l.cfg.Channels == nil || !l.cfg.on(rule.CHAN001) || l.cfg.Channels.Opened(c.channelOutput(i).Outpoint)
 }
 
-// forgetChannels and keepChannels end an attempt.
-func (c Config) forgetChannels(attempt wire.CeremonyID) {
+// forgetChannels, callOffMoves and keepChannels end an attempt.
+func (c Config) forgetChannels(peer Peer, attempt wire.CeremonyID) {
 	if c.Channels != nil {
-		c.Channels.Forget(attempt)
+		c.Channels.Forget(peer, attempt)
 	}
 }
 
-func (c Config) keepChannels(attempt wire.CeremonyID) {
+func (c Config) callOffMoves(peer Peer, attempt wire.CeremonyID) {
 	if c.Channels != nil {
-		c.Channels.Keep(attempt)
+		c.Channels.CallOff(peer, attempt)
+	}
+}
+
+func (c Config) keepChannels(peer Peer, attempt wire.CeremonyID) {
+	if c.Channels != nil {
+		c.Channels.Keep(peer, attempt)
 	}
 }
 
@@ -267,7 +281,9 @@ func (c *Client) ChannelOpened(now time.Time) []wire.Ceremony {
 	return out
 }
 
-// expectChannel says which channel output an attempt makes for this client.
+// expectChannel says which channel output an attempt makes for this client. That of
+// a sale that is complete here stands, with a channel on it: the LSP, which asks once
+// more because it does not know that, gets no other.
 func (c *Client) expectChannel(a *clientAttempt) {
 	if c.cfg.Channels == nil {
 		return
@@ -276,10 +292,15 @@ func (c *Client) expectChannel(a *clientAttempt) {
 	case ch == nil:
 		o := outputOf(a.tree, a.tree.Channels(factory.ClientIndex(a.proposal.ClientIndex))[0], a.channelKey, false)
 		o.Peer, o.Attempt, o.Factory = c.lsp, a.id, a.id
+		a.expects = true
 		c.cfg.Channels.Expect(o)
 	case ch.sale != nil && ch.sale.Buyer == ch.held.Client():
+		if ch.reached > ch.last() && c.cfg.Channels.Opened(ch.sale.NewChannel.Outpoint) {
+			return
+		}
 		if o, err := ch.held.soldOutput(ch, a.id); err == nil { // else open_channel is refused, and the LSP waits in vain
 			o.Peer = c.lsp
+			a.expects = true
 			c.cfg.Channels.Expect(o)
 		}
 	}

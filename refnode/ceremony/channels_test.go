@@ -17,6 +17,7 @@ type channels struct {
 	expected  []ceremony.ChannelOutput
 	opened    map[btcwire.OutPoint]bool
 	forgotten []wire.CeremonyID
+	calledOff []wire.CeremonyID
 	kept      []wire.CeremonyID
 	// moves, in order; stuck is what CanMove says.
 	moves  []ceremony.ChannelOutput
@@ -35,11 +36,14 @@ func (c *channels) Begin(to ceremony.ChannelOutput) error {
 	return nil
 }
 
-func (c *channels) Expect(o ceremony.ChannelOutput) { c.expected = append(c.expected, o) }
-func (c *channels) Opened(o btcwire.OutPoint) bool  { return c.opened[o] }
-func (c *channels) Forget(id wire.CeremonyID)       { c.forgotten = append(c.forgotten, id) }
-func (c *channels) Keep(id wire.CeremonyID)         { c.kept = append(c.kept, id) }
-func (w *world) channelsOf(i int) *channels         { return w.channels[fmt.Sprintf("client %d", i)] }
+func (c *channels) Expect(o ceremony.ChannelOutput)            { c.expected = append(c.expected, o) }
+func (c *channels) Opened(o btcwire.OutPoint) bool             { return c.opened[o] }
+func (c *channels) Forget(_ ceremony.Peer, id wire.CeremonyID) { c.forgotten = append(c.forgotten, id) }
+func (c *channels) CallOff(_ ceremony.Peer, id wire.CeremonyID) {
+	c.calledOff = append(c.calledOff, id)
+}
+func (c *channels) Keep(_ ceremony.Peer, id wire.CeremonyID) { c.kept = append(c.kept, id) }
+func (w *world) channelsOf(i int) *channels                  { return w.channels[fmt.Sprintf("client %d", i)] }
 func (w *world) said(who int, message string) (n int) {
 	for _, line := range w.log {
 		if line == fmt.Sprintf("%d>%s", who, message) || line == fmt.Sprintf("%d<%s", who, message) {

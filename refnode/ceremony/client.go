@@ -93,6 +93,7 @@ const (
 // clientAttempt is one attempt. Its secret nonces die with it.
 type clientAttempt struct {
 	id         wire.CeremonyID
+	lsp        Peer
 	state      clientState
 	deadline   time.Time
 	invite     *wire.Invite
@@ -105,6 +106,7 @@ type clientAttempt struct {
 	tree       *factory.Tree
 	change     *clientChange // nil while a factory is created
 	held       bool          // ceremony_stored waits for a channel (CHAN-002)
+	expects    bool          // it said which channel it makes an output for
 	// move is where an update takes the client's channel, nil without;
 	// aggregates wait for that (CHG-002).
 	move       *ChannelOutput
@@ -194,17 +196,18 @@ func (c *Client) refuse(id wire.CeremonyID, err error) []wire.Ceremony {
 	return []wire.Ceremony{f.abort(id)}
 }
 
-// end forgets the attempt and its nonces.
+// end forgets the attempt and its nonces, and the channel that it made an output for;
+// of one that was refused before there was any it forgets no channel.
 func (c *Client) end() {
 	if c.attempt != nil {
 		c.attempt.signer.forget()
 		switch a := c.attempt; {
 		case a.change != nil:
-			a.change.abandon(a.id)
+			a.change.abandon(a)
 		case a.state == stored:
-			c.cfg.keepChannels(a.id)
-		default:
-			c.cfg.forgetChannels(a.id)
+			c.cfg.keepChannels(c.lsp, a.id)
+		case a.expects:
+			c.cfg.forgetChannels(c.lsp, a.id)
 		}
 		c.attempt = nil
 	}

@@ -24,8 +24,8 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	if c.attempt != nil && c.cfg.on(rule.CER006) {
 		return []wire.Ceremony{fail(wire.ReasonBusy, rule.CER006, "another attempt is going on").abort(m.ID())}
 	}
-	if _, known := c.held[m.ID()]; known && c.cfg.on(rule.CER032) {
-		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER032, "this ceremony_id has a factory").abort(m.ID())}
+	if err := c.taken(m); err != nil && c.cfg.on(rule.CER032) {
+		return []wire.Ceremony{asFailure(err).abort(m.ID())}
 	}
 	if fresh := m.Factory == nil; fresh && (c.joined[m.ID()] || len(c.joined) >= maxJoined) && c.cfg.on(rule.CER003+"/again") {
 		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER003, "an attempt with this ceremony_id was joined before").abort(m.ID())}
@@ -62,7 +62,7 @@ func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {
 	if !c.cfg.on(rule.CER003) {
 		keys = wire.CeremonyID{}
 	}
-	a := &clientAttempt{id: m.ID(), invite: m}
+	a := &clientAttempt{id: m.ID(), lsp: c.lsp, invite: m}
 	key, err := c.cfg.Keys.Factory(keys)
 	if err != nil {
 		return nil, nil, err
@@ -140,6 +140,9 @@ func ownChannel(key *btcec.PrivateKey, lsp wire.Point) (factory.Channel, error) 
 
 // checkProposal is what does not follow from the proposal alone.
 func (c *Client) checkProposal(a *clientAttempt, m *wire.Proposal, tree *factory.Tree) error {
+	if err := c.freshKey(m.LSPChannelKey, m.Ceremony); err != nil {
+		return err
+	}
 	tip, err := c.cfg.Tip()
 	if err != nil {
 		return fail(wire.ReasonChain, "", "no height from the chain: %w", err)

@@ -265,7 +265,7 @@ func (l *LSP) fund(c *creation) ([]Out, error) {
 	}
 	l.factories[c.id] = c.record
 	delete(l.creations, c.id)
-	l.cfg.keepChannels(c.id)
+	l.cfg.keepChannels(Everybody, c.id)
 	if err := l.cfg.Funder.Broadcast(tx); err != nil {
 		// The transaction is stored: it is broadcast again after a restart.
 		l.report(Event{Ceremony: c.id, Kind: EventFailed, Text: fmt.Sprintf("broadcast: %v", err)})
@@ -384,7 +384,7 @@ func (l *LSP) stop(c *creation, f *Failure) []Out {
 func (l *LSP) forget(c *creation) {
 	c.round.forget()
 	delete(l.creations, c.id)
-	l.cfg.forgetChannels(c.id)
+	l.cfg.forgetChannels(Everybody, c.id)
 	l.cfg.Funder.Release(c.id)
 }
 

@@ -18,7 +18,7 @@ func (h *Held) openChange(m wire.Ceremony, a *clientAttempt) (*clientChange, err
 	if n := len(h.Changes); n > 0 && sameChange(h.Changes[n-1].Message, m) {
 		return h.again(h.Changes[n-1].run, m, a)
 	}
-	if err := h.makeRoom(m); err != nil {
+	if err := h.makeRoom(m, a); err != nil {
 		return nil, err
 	}
 	ch := &clientChange{change: change{tree: h.tree}, held: h, index: len(h.Changes)}
@@ -57,7 +57,7 @@ func (h *Held) openChange(m wire.Ceremony, a *clientAttempt) (*clientChange, err
 // existing outpoint: another one may take its place. A sale that was signed and
 // is not complete may still come out, so nothing is built on its stock before it
 // is completed (POI-009).
-func (h *Held) makeRoom(m wire.Ceremony) error {
+func (h *Held) makeRoom(m wire.Ceremony, a *clientAttempt) error {
 	n := len(h.Changes)
 	if n == 0 {
 		return nil
@@ -68,7 +68,9 @@ func (h *Held) makeRoom(m wire.Ceremony) error {
 	case complete:
 		return nil
 	case !last.Begun:
-		h.cfg.forgetChannels(last.Message.ID())
+		if _, sale := last.Message.(*wire.Sale); sale && a != nil { // else nobody has heard of it yet
+			h.cfg.forgetChannels(a.lsp, last.Message.ID())
+		}
 		h.Changes = h.Changes[:n-1]
 		return nil
 	case last.run != nil && last.run.sale != nil && h.cfg.on(rule.POI009):

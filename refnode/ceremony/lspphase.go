@@ -221,17 +221,26 @@ func (l *LSP) finish(ch *lspChange) error {
 	delete(l.changes, ch.id)
 	ch.round.forget()
 	if ch.record.Stored > ch.last() || ch.usedUp() {
-		l.cfg.keepChannels(ch.id)
+		l.cfg.keepChannels(Everybody, ch.id)
 	} else {
-		l.cfg.forgetChannels(ch.id)
+		l.nothingMade(ch)
 	}
 	for _, old := range ch.factory.passed(ch) {
-		l.cfg.forgetChannels(old.id)
+		l.nothingMade(old)
 	}
 	if err := ch.factory.settle(ch); err != nil {
 		return err
 	}
 	return l.stand(ch)
+}
+
+// nothingMade says that a change is over whose outputs are not made, nor will be.
+func (l *LSP) nothingMade(ch *lspChange) {
+	if ch.record.Kind == "sale" {
+		l.cfg.forgetChannels(Everybody, ch.id)
+	} else {
+		l.cfg.callOffMoves(Everybody, ch.id)
+	}
 }
 
 // failChange ends a change for everybody and names who stopped it, unless that

@@ -176,12 +176,18 @@ func alone(t *factory.Tree, c factory.ClientIndex) bool {
 // and whose new state is not known to be complete (CHG-010). A key that cannot be
 // derived is an error.
 func (f *Factory) Moves() ([]ChannelOutput, error) {
-	for _, ch := range slices.Backward(f.interrupted) {
-		if ch.update != nil && ch.reached < 2 {
-			return ch.moves()
+	var out []ChannelOutput
+	for _, ch := range f.interrupted { // several, where they have no client in common
+		if ch.update == nil || ch.reached > 1 {
+			continue
 		}
+		moves, err := ch.moves()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, moves...)
 	}
-	return nil, nil
+	return out, nil
 }
 
 // move is where an update takes the client's own channel.

@@ -131,8 +131,8 @@ func TestAChannelThatDoesNotMove(t *testing.T) {
 		t.Errorf("the last event is %+v", last)
 	}
 	for _, name := range []string{"lsp", "client 0", "client 1"} {
-		if c := w.channels[name]; !slices.Contains(c.forgotten, attempt) || slices.Contains(c.kept, attempt) {
-			t.Errorf("%s forgets %v, keeps %v", name, c.forgotten, c.kept)
+		if c := w.channels[name]; !slices.Contains(c.calledOff, attempt) || slices.Contains(c.kept, attempt) {
+			t.Errorf("%s forgets %v, keeps %v", name, c.calledOff, c.kept)
 		}
 	}
 	if w.lsp.Factory(id).Interrupted() != "" {
@@ -153,11 +153,11 @@ func TestAMoveThatIsInterrupted(t *testing.T) {
 	w.moveAt(true, 0)
 	w.moveAt(true, 1)
 	w.late()
-	if lsp := w.channels["lsp"]; !slices.Contains(lsp.kept, attempt) || slices.Contains(lsp.forgotten, attempt) || len(lsp.begun) != 0 {
-		t.Errorf("the LSP keeps %v, forgets %v, has begun %v", lsp.kept, lsp.forgotten, lsp.begun)
+	if lsp := w.channels["lsp"]; !slices.Contains(lsp.kept, attempt) || slices.Contains(lsp.calledOff, attempt) || len(lsp.begun) != 0 {
+		t.Errorf("the LSP keeps %v, forgets %v, has begun %v", lsp.kept, lsp.calledOff, lsp.begun)
 	}
-	if first, second := w.channelsOf(0), w.channelsOf(1); !slices.Contains(first.kept, attempt) || !slices.Contains(second.forgotten, attempt) {
-		t.Errorf("the one who has begun keeps %v, the other forgets %v", first.kept, second.forgotten)
+	if first, second := w.channelsOf(0), w.channelsOf(1); !slices.Contains(first.kept, attempt) || !slices.Contains(second.calledOff, attempt) {
+		t.Errorf("the one who has begun keeps %v, the other forgets %v", first.kept, second.calledOff)
 	}
 	moves, err := w.lsp.Factory(id).Moves()
 	if err != nil || len(moves) != 2 || moves[0].Outpoint != w.channelsOf(0).moves[0].Outpoint {

@@ -159,7 +159,7 @@ func (c *Client) accept(lsp ceremony.Peer, m *wire.Invite) error {
 	if m.Factory == nil && len(c.cfg.LSPs) > 0 && !slices.Contains(c.cfg.LSPs, lsp) {
 		return ErrNotOurLSP
 	}
-	if m.Factory == nil && c.cfg.Rules.On(rule.CER032) {
+	if c.cfg.Rules.On(rule.CER032) {
 		_, found, err := c.cfg.Store.Factory([32]byte(m.ID()))
 		if err != nil {
 			return err

@@ -106,7 +106,7 @@ func (k *Keeper) Settle() {
 func (k *Keeper) restoreOpened() {
 	for _, c := range k.cfg.Hub.Channels() {
 		if c.Instance != nil && !c.Closed {
-			k.cfg.Registry.RestoreOpened(c.Peer, c.Opener, c.ID)
+			k.cfg.Registry.RestoreOpened(c.Peer, c.Opener, c.ID, c.Ready)
 		}
 	}
 	k.cfg.Registry.AttachHub(k.cfg.Hub.Do)

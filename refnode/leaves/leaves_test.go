@@ -131,7 +131,7 @@ func TestAChannelThatIsNotThere(t *testing.T) {
 			t.Error("it has moved")
 		}
 		o.registry.Restore(at)
-		o.registry.RestoreOpened(at.Peer, at.LSPKey, wire.ChannelID{7}) // the hub has forgotten it
+		o.registry.RestoreOpened(at.Peer, at.LSPKey, wire.ChannelID{7}, true) // the hub has forgotten it
 		o.registry.Move(to)
 		o.registry.Stands(to)
 		o.keeper.Settle()

@@ -53,6 +53,7 @@ type entry struct {
 	live   bool // an attempt that makes it is going on
 	opened bool // there is a channel on it
 	failed bool // the channel on it did
+	used   bool // it was ready: there may be a balance of ours
 	use    channel.Use
 	// known is the id of the channel, zero before there is one; it stays when the
 	// output moves. next is where that goes, nil for nowhere.
@@ -175,11 +176,15 @@ func (c *Channels) Settle() {
 	}
 }
 
-// Expect implements ceremony.Channels.
+// Expect implements ceremony.Channels. A channel with the same key on another output
+// is left alone: nothing opens on it.
 func (c *Channels) Expect(o ceremony.ChannelOutput) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.add(o)
+	if e.Factory != o.Factory || e.Outpoint != o.Outpoint {
+		return
+	}
 	e.live = true
 	if e.lsp() && !e.opened {
 		c.orderOf(OrderOpen, e, "")
@@ -214,12 +219,12 @@ func (c *Channels) RestoreAside(list []Aside) {
 }
 
 // RestoreOpened says which channels the hub has: by peer and by the funding key in
-// open_channel, the LSP's.
-func (c *Channels) RestoreOpened(peer ceremony.Peer, lsp wire.Point, id wire.ChannelID) {
+// open_channel, the LSP's. used says that the channel was ready.
+func (c *Channels) RestoreOpened(peer ceremony.Peer, lsp wire.Point, id wire.ChannelID, used bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[channelKey{peer, lsp}]; e != nil {
-		e.opened, e.known = true, id
+		e.opened, e.known, e.used = true, id, e.used || used
 	}
 }
 
@@ -231,14 +236,19 @@ func (c *Channels) Opened(o btcwire.OutPoint) bool {
 	return e != nil && e.opened
 }
 
+// of reports whether an entry is of an attempt with a peer.
+func (e *entry) of(peer ceremony.Peer, attempt wire.CeremonyID) bool {
+	return e.Attempt == attempt && (e.Peer == peer || peer == ceremony.Everybody)
+}
+
 // Keep implements ceremony.Channels.
-func (c *Channels) Keep(attempt wire.CeremonyID) {
+func (c *Channels) Keep(peer ceremony.Peer, attempt wire.CeremonyID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	made := false
 	for _, e := range c.sorted() {
-		c.endMove(e, attempt, true)
-		if e.Attempt == attempt {
+		c.endMove(e, peer, attempt, true)
+		if e.of(peer, attempt) {
 			e.live, made = false, true
 		}
 	}
@@ -248,13 +258,17 @@ func (c *Channels) Keep(attempt wire.CeremonyID) {
 }
 
 // Forget implements ceremony.Channels.
-func (c *Channels) Forget(attempt wire.CeremonyID) {
+func (c *Channels) Forget(peer ceremony.Peer, attempt wire.CeremonyID) {
+	c.forget(func(e *entry) bool { return e.of(peer, attempt) })
+}
+
+// CallOff implements ceremony.Channels.
+func (c *Channels) CallOff(peer ceremony.Peer, attempt wire.CeremonyID) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, e := range c.sorted() {
-		c.endMove(e, attempt, false)
+		c.endMove(e, peer, attempt, false)
 	}
-	c.mu.Unlock()
-	c.forget(func(e *entry) bool { return e.Attempt == attempt })
 }
 
 // ForgetFactory forgets what a factory has: it was never funded.

@@ -63,13 +63,19 @@ func TestCheckChannel(t *testing.T) {
 		{"early warning", func(_ *role.Channels, m *wire.OpenChannel) { m.ChannelInFactory.EarlyWarningTime-- }, "factory_early_warning_time", theLSP},
 		{"a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 144 }, "", theLSP},
 		{"more than a day", func(_ *role.Channels, m *wire.OpenChannel) { m.ToSelfDelay = 145 }, "CHAN-005", theLSP},
-		{"after the attempt", func(c *role.Channels, _ *wire.OpenChannel) { c.Keep(wire.CeremonyID{5}) }, "CHAN-004", theLSP},
-		{"open already", func(c *role.Channels, _ *wire.OpenChannel) { c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}) }, "CHAN-004", theLSP},
+		{"after the attempt", func(c *role.Channels, _ *wire.OpenChannel) { c.Keep(theLSP, wire.CeremonyID{5}) }, "CHAN-004", theLSP},
+		{"open already", func(c *role.Channels, _ *wire.OpenChannel) {
+			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}, false)
+		}, "CHAN-004", theLSP},
 		{"open before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
-			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3})
+			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}, false)
 			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
 		}, "", theLSP},
-		{"forgotten", func(c *role.Channels, _ *wire.OpenChannel) { c.Forget(wire.CeremonyID{5}) }, "no channel with this funding key", theLSP},
+		{"used before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
+			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}, true)
+			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
+		}, "CHAN-004", theLSP},
+		{"forgotten", func(c *role.Channels, _ *wire.OpenChannel) { c.Forget(theLSP, wire.CeremonyID{5}) }, "no channel with this funding key", theLSP},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := role.NewChannels(superscalar, rule.Set{})
@@ -101,7 +107,7 @@ func TestOutpointAndDelay(t *testing.T) {
 	if got := c.ToSelfDelay(theLSP, open); got != 720 {
 		t.Errorf("to_self_delay %d", got)
 	}
-	c.Keep(wire.CeremonyID{5})
+	c.Keep(theLSP, wire.CeremonyID{5})
 	if c.CheckOutpoint(theLSP, open, txid, index) == nil {
 		t.Error("the outpoint of an attempt that is over passes")
 	}
@@ -140,7 +146,7 @@ func TestOrders(t *testing.T) {
 	}
 	c.Hear(about, channel.EarlyWarning{Expiry: 77})
 	c.Hear(about, channel.Closed{Reason: "it failed"})
-	c.Forget(wire.CeremonyID{5})
+	c.Forget(ceremony.Everybody, wire.CeremonyID{5})
 	c.Hear(about, channel.Closed{Reason: "forgotten"})
 	var got []role.OrderKind
 	done := make(chan struct{})
@@ -174,10 +180,10 @@ func TestTheChangeOfAChannel(t *testing.T) {
 		{"a sat less, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.ContributionSat-- }, rule.CHG004 + "/peer", true},
 		{"another key", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, "", false},
 		{"another key, unchecked", func(*role.Channels, ceremony.ChannelOutput) {}, func(a *channel.AskChange) { a.Key = public(3) }, rule.CHG003 + "/peer", true},
-		{"after the attempt", func(c *role.Channels, to ceremony.ChannelOutput) { c.Forget(to.Attempt) }, func(*channel.AskChange) {}, "", false},
-		{"interrupted", func(c *role.Channels, to ceremony.ChannelOutput) { c.Keep(to.Attempt) }, func(*channel.AskChange) {}, "", false},
+		{"after the attempt", func(c *role.Channels, to ceremony.ChannelOutput) { c.CallOff(to.Peer, to.Attempt) }, func(*channel.AskChange) {}, "", false},
+		{"interrupted", func(c *role.Channels, to ceremony.ChannelOutput) { c.Keep(to.Peer, to.Attempt) }, func(*channel.AskChange) {}, "", false},
 		{"done", func(c *role.Channels, to ceremony.ChannelOutput) { c.Stands(to) }, func(*channel.AskChange) {}, "", false},
-		{"another attempt ended", func(c *role.Channels, _ ceremony.ChannelOutput) { c.Forget(wire.CeremonyID{7}) }, func(*channel.AskChange) {}, "", true},
+		{"another attempt ended", func(c *role.Channels, _ ceremony.ChannelOutput) { c.CallOff(ceremony.Everybody, wire.CeremonyID{7}) }, func(*channel.AskChange) {}, "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newCutWorld(t, 1, nil)

@@ -202,7 +202,7 @@ func (p *party) start() {
 		p.step(c, func(m *channel.Machine) { m.Block(1000); m.Restart() })
 	}
 	for _, c := range p.lines {
-		p.registry.RestoreOpened(c.peer, c.m.Open.Keys.Funding, c.m.ID)
+		p.registry.RestoreOpened(c.peer, c.m.Open.Keys.Funding, c.m.ID, c.m.SentReady && c.m.GotReady)
 	}
 	p.registry.AttachHub(p.do)
 	p.registry.FollowAll()

@@ -163,8 +163,8 @@ func (c *Channels) FollowAll() {
 
 // endMove is the end of the attempt of a move: what has not begun is called off
 // (CHG-009), what has stays pending (CHG-010). The caller holds c.mu.
-func (c *Channels) endMove(e *entry, attempt wire.CeremonyID, keep bool) {
-	if e.next == nil || e.next.Attempt != attempt {
+func (c *Channels) endMove(e *entry, peer ceremony.Peer, attempt wire.CeremonyID, keep bool) {
+	if e.next == nil || e.next.Attempt != attempt || e.Peer != peer && peer != ceremony.Everybody {
 		return
 	}
 	e.next.live = false
@@ -248,6 +248,7 @@ func (c *Channels) Change(about hub.Channel, m *channel.Machine, a channel.Actio
 	if e == nil {
 		return
 	}
+	e.used = e.used || m.SentReady && m.GotReady // asked at every event, so before Hear learns that it failed
 	switch a := a.(type) {
 	case channel.AskChange:
 		_ = m.AnswerChange(a.ID, 0, nil, c.judge(e, m, a))

@@ -106,11 +106,13 @@ func (c *Channels) CheckChannel(peer ceremony.Peer, open *wire.OpenChannel) erro
 
 // free reports whether an output has no channel, or one that failed: the LSP opens
 // another when the connection took away our signature on its first commitment, and
-// an attempt goes on that needs one. Both are on the same keys and pay the same.
+// an attempt goes on that needs one. Both are on the same keys and pay the same. A
+// channel that was ready before it failed has a balance: it is on its way to the
+// chain, and nothing takes its place.
 func (c *Channels) free(e *entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !e.opened || e.failed
+	return !e.opened || e.failed && !e.used
 }
 
 // replace forgets a channel that failed for the one that takes its place.
