@@ -90,27 +90,64 @@ func (z *element) sub(x, y *element) {
 // neg sets z = -x.
 func (z *element) neg(x *element) { z.sub(&element{}, x) }
 
-// mul sets z = x * y.
+// mul sets z = x * y: a row of products for each word of y. It is written out, as a
+// loop costs a tenth.
 func (z *element) mul(x, y *element) {
-	var low [4]uint64
-	var a0, a1, a2, a3, c uint64
-	for i, w := range y { // a row of products, whose lowest word is complete
-		h0, l0 := bits.Mul64(x[0], w)
-		h1, l1 := bits.Mul64(x[1], w)
-		a0, c = bits.Add64(a0, l0, 0)
-		a1, c = bits.Add64(a1, l1, c)
-		h2, l2 := bits.Mul64(x[2], w)
-		h3, l3 := bits.Mul64(x[3], w)
-		a2, c = bits.Add64(a2, l2, c)
-		a3, c = bits.Add64(a3, l3, c)
-		a4 := h3 + c
-		low[i] = a0
-		a0, c = bits.Add64(a1, h0, 0)
-		a1, c = bits.Add64(a2, h1, c)
-		a2, c = bits.Add64(a3, h2, c)
-		a3 = a4 + c
-	}
-	z.reduce(low[0], low[1], low[2], low[3], a0, a1, a2, a3)
+	x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
+	w := y[0]
+	h0, r0 := bits.Mul64(x0, w)
+	h1, r1 := bits.Mul64(x1, w)
+	h2, r2 := bits.Mul64(x2, w)
+	h3, r3 := bits.Mul64(x3, w)
+	r1, c := bits.Add64(r1, h0, 0)
+	r2, c = bits.Add64(r2, h1, c)
+	r3, c = bits.Add64(r3, h2, c)
+	r4 := h3 + c
+
+	w = y[1]
+	h0, l0 := bits.Mul64(x0, w)
+	h1, l1 := bits.Mul64(x1, w)
+	h2, l2 := bits.Mul64(x2, w)
+	h3, l3 := bits.Mul64(x3, w)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r1, c = bits.Add64(r1, l0, 0)
+	r2, c = bits.Add64(r2, l1, c)
+	r3, c = bits.Add64(r3, l2, c)
+	r4, c = bits.Add64(r4, l3, c)
+	r5 := h3 + c
+
+	w = y[2]
+	h0, l0 = bits.Mul64(x0, w)
+	h1, l1 = bits.Mul64(x1, w)
+	h2, l2 = bits.Mul64(x2, w)
+	h3, l3 = bits.Mul64(x3, w)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r2, c = bits.Add64(r2, l0, 0)
+	r3, c = bits.Add64(r3, l1, c)
+	r4, c = bits.Add64(r4, l2, c)
+	r5, c = bits.Add64(r5, l3, c)
+	r6 := h3 + c
+
+	w = y[3]
+	h0, l0 = bits.Mul64(x0, w)
+	h1, l1 = bits.Mul64(x1, w)
+	h2, l2 = bits.Mul64(x2, w)
+	h3, l3 = bits.Mul64(x3, w)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r3, c = bits.Add64(r3, l0, 0)
+	r4, c = bits.Add64(r4, l1, c)
+	r5, c = bits.Add64(r5, l2, c)
+	r6, c = bits.Add64(r6, l3, c)
+	z.reduce(r0, r1, r2, r3, r4, r5, r6, h3+c)
 }
 
 // square sets z = x * x.
@@ -162,14 +199,14 @@ func (z *element) reduce(r0, r1, r2, r3, r4, r5, r6, r7 uint64) {
 	h1, l1 := bits.Mul64(r5, fold)
 	h2, l2 := bits.Mul64(r6, fold)
 	h3, l3 := bits.Mul64(r7, fold)
-	r0, c := bits.Add64(r0, l0, 0)
+	l1, c := bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r0, c = bits.Add64(r0, l0, 0)
 	r1, c = bits.Add64(r1, l1, c)
 	r2, c = bits.Add64(r2, l2, c)
 	r3, c = bits.Add64(r3, l3, c)
-	h3 += c
-	r1, c = bits.Add64(r1, h0, 0)
-	r2, c = bits.Add64(r2, h1, c)
-	r3, c = bits.Add64(r3, h2, c)
 
 	// The word above is small now, and what it leaves at most a carry.
 	h0, l0 = bits.Mul64(h3+c, fold)
