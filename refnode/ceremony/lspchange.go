@@ -259,6 +259,7 @@ func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out,
 		return ch.id, nil, err
 	}
 	ch.askedAll(1)
+	l.report(Event{Ceremony: ch.id, Kind: EventProposed, Clients: len(ch.members), Text: ch.record.Kind})
 	return ch.id, out, l.startPhase(now, ch)
 }
 
