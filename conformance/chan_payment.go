@@ -81,13 +81,18 @@ func usedClients(p *harness.Play, plan harness.FactoryPlan) *harness.ClientsScri
 // usedLSP is a factory of a client under test with its channel in use.
 func usedLSP(p *harness.Play, plan harness.FactoryPlan) (*harness.LSPScript, *harness.Channel) {
 	s := p.Connect().LSPScript(plan)
+	return s, inUse(p, s)
+}
+
+// inUse creates the factory and returns the target's channel in it.
+func inUse(p *harness.Play, s *harness.LSPScript) *harness.Channel {
 	s.Create()
 	s.MustComplete()
 	p.Mine(1)
 	s.Leaf.Use()
 	ch := s.Leaf.List[0]
 	ch.MustBeUp("the channel of a confirmed factory is used")
-	return s, ch
+	return ch
 }
 
 // earlyWarningOf is the early warning time of a factory, in blocks.

@@ -50,6 +50,7 @@ type LoopbackOpen struct {
 	Txid     wire.Txid // of its outpoint
 	Instance [32]byte
 	Warning  uint16 // early warning time, blocks
+	ZeroFee  bool   // commitments pay no fee
 	// Rules are those of the suite's side: a fault may be a rule that it breaks.
 	Rules rule.Set
 }
@@ -120,6 +121,9 @@ func (c *Peer) Propose(o LoopbackOpen) *Channel {
 	in := wire.ChannelInFactory{ProtocolID: p.Codec.LoopbackID(), InstanceID: o.Instance, EarlyWarningTime: o.Warning}
 	open := channel.NewOpen(c.Chain(), temporary, loopbackSat, in, pointsOf(keys))
 	open.PushMsat = loopbackPushMsat
+	if o.ZeroFee {
+		channel.ZeroFee(open)
+	}
 	c.Send(open)
 	accept := MustAwait[*wire.AcceptChannel](c, "accept_channel for a Loopback channel")
 	m, err := channel.NewOpener(c.channelConfig(keys, o.Rules), open, accept)

@@ -208,7 +208,7 @@ func (p *Play) Connect() *Peer {
 func Features() wire.Features {
 	return wire.NewFeatures(
 		wire.FeatureDataLossProtect+1, wire.FeatureVarOnion+1, wire.FeatureStaticRemoteKey+1,
-		wire.FeaturePaymentSecret+1, wire.FeatureAnchors+1, wire.FeatureQuiesce+1,
+		wire.FeaturePaymentSecret+1, wire.FeatureAnchors+1, wire.FeatureQuiesce+1, wire.FeatureZeroFee+1,
 		wire.FeatureChannelType+1, wire.FeatureScidAlias+1, wire.FeatureZeroConf+1,
 		wire.FeatureFactories+1)
 }

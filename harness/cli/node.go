@@ -155,6 +155,9 @@ their form is that of 'superscalar driver schema'.`,
 	if role == node.Client {
 		f.StringSliceVar(&s.chain.lsps, "lsp", nil, "`NODEID` of an LSP whose invitations to take, more with commas (default: anybody's)")
 	}
+	if role == node.LSP {
+		f.BoolVar(&s.chain.zeroFee, "zero-fee-commitments", false, "open channels of commitments that pay no fee where the client offers it, instead of anchors")
+	}
 	f.StringVar(&s.log, "log", "", "append the log to this `file`; - is the error output")
 	return c
 }

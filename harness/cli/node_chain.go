@@ -28,6 +28,7 @@ type chainSettings struct {
 	address, cookie string
 	birthday        uint32
 	lsps            []string
+	zeroFee         bool
 }
 
 func (s *chainSettings) flags(c *cobra.Command) {
@@ -40,7 +41,7 @@ func (s *chainSettings) flags(c *cobra.Command) {
 // check refuses flags that make no sense together, before anything is made.
 func (s chainSettings) check(c *cobra.Command) error {
 	if s.address == "" {
-		for _, name := range []string{"chain-cookie", "chain-birthday", "lsp"} {
+		for _, name := range []string{"chain-cookie", "chain-birthday", "lsp", "zero-fee-commitments"} {
 			if f := c.Flags().Lookup(name); f != nil && f.Changed {
 				return usage(c, "--%s without --chain", name)
 			}
@@ -107,7 +108,7 @@ func (s chainSettings) open(ctx context.Context, id *identity, role node.Role, t
 	p, err := participant.Open(participant.Config{
 		LSPs: lsps,
 		Role: role, Path: id.Path(), Derive: id.DeriveKey, Rand: rand.Reader, Chain: backend, Birthday: birthday, Tell: tell,
-		NodeKey: id.NodeKey(),
+		NodeKey: id.NodeKey(), ZeroFee: s.zeroFee,
 	})
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())

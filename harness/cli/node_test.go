@@ -18,7 +18,8 @@ import (
 var everyFlag = map[string]string{
 	"datadir": "d", "listen": "127.0.0.1:1", "log": "-", "public": "true", "json": "true",
 	"loopback": "true", "compat-envelope": "true", "help": "true",
-	"chain": "127.0.0.1:1", "chain-cookie": "cookie", "chain-birthday": "1",
+	"zero-fee-commitments": "true",
+	"chain":                "127.0.0.1:1", "chain-cookie": "cookie", "chain-birthday": "1",
 	"lsp": "02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619",
 }
 

@@ -82,6 +82,7 @@ func parts() []Mutant {
 	for _, name := range []rule.ID{
 		"chain-hash", "no-channel-type", "large-channel", "push-msat", "to-self-delay", "max-accepted-htlcs",
 		"feerate-0", "feerate-huge", "dust-above-reserve", "dust-353", "all-pushed", "all-in-reserve",
+		"zero-fee-htlcs", "zero-fee-feerate",
 	} {
 		id := rule.PCF072 + "/" + name
 		out = append(out, Mutant{ID: string(id), Rule: rule.PCF072, Breaks: "opens a channel that breaks BOLT 2: " + string(name),

@@ -51,7 +51,7 @@ func NewAccept(m *wire.OpenChannel, keys wire.ChannelKeys) *wire.AcceptChannel {
 		ChannelReserveSat:   max((m.FundingSat+reserveDivisor-1)/reserveDivisor, dustLimitSat, m.DustLimitSat),
 		HTLCMinimumMsat:     htlcMinimumMsat,
 		ToSelfDelay:         toSelfDelay,
-		MaxAcceptedHTLCs:    MaxAcceptedHTLCs,
+		MaxAcceptedHTLCs:    uint16(maxHTLCs(m.ChannelType)),
 		Keys:                keys,
 		UpfrontShutdown:     []byte{},
 		ChannelType:         m.ChannelType,
@@ -75,7 +75,7 @@ func CheckAccept(o *wire.OpenChannel, a *wire.AcceptChannel, rules rule.Set) err
 		{a.DustLimitSat > o.ChannelReserveSat, "dust_limit_satoshis is above the reserve we asked for"},
 		{a.DustLimitSat < MinDustLimitSat, fmt.Sprintf("dust_limit_satoshis is under %d", MinDustLimitSat)},
 		{a.DustLimitSat > a.ChannelReserveSat, "dust_limit_satoshis is above channel_reserve_satoshis"},
-		{a.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
+		{int(a.MaxAcceptedHTLCs) > maxHTLCs(o.ChannelType), fmt.Sprintf("max_accepted_htlcs is above %d", maxHTLCs(o.ChannelType))},
 		{a.ToSelfDelay > MaxToSelfDelay, fmt.Sprintf("to_self_delay is above %d", MaxToSelfDelay)},
 		{a.ChannelReserveSat >= o.FundingSat, "channel_reserve_satoshis leaves nothing of the channel"},
 	} {

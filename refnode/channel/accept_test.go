@@ -70,6 +70,24 @@ func TestCheckAccept(t *testing.T) {
 	}
 }
 
+// An answer to an open_channel of commitments without a fee has the lower limit of
+// BOLT 2 on HTLCs.
+func TestAcceptOfZeroFeeCommitments(t *testing.T) {
+	o := goodOpen()
+	channel.ZeroFee(o)
+	a := channel.NewAccept(o, keys(2))
+	if a.MaxAcceptedHTLCs != 114 {
+		t.Errorf("max_accepted_htlcs is %d", a.MaxAcceptedHTLCs)
+	}
+	if err := channel.CheckAccept(o, a, rule.Set{}); err != nil {
+		t.Error(err)
+	}
+	a.MaxAcceptedHTLCs = 115
+	if got, refused := refusal(t, channel.CheckAccept(o, a, rule.Set{})); !refused || got != rule.PCF074 {
+		t.Errorf("115 HTLCs: refused %v for %q", refused, got)
+	}
+}
+
 // What this node proposes for any amount it can propose passes its own checks,
 // and so does its own answer; the rules about their senders hold.
 func TestNewOpenAndNewAcceptPassTheChecks(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // UpdateFee sets a new feerate: update_fee is sent, and signed by the next
@@ -40,6 +41,10 @@ func (m *Machine) feeReceived(msg *wire.Base) {
 		m.warn("", "update_fee from the side that does not pay the fee")
 		return
 	case m.params.Type == commitment.ZeroFee:
+		if !m.on(rule.CHAN034) {
+			m.fail(rule.CHAN034, "update_fee on commitments that pay no fee") // a mutant that gives the channel up
+			return
+		}
 		m.warn("", "update_fee on commitments that pay no fee")
 		return
 	case rate < MinFeeratePerKw:

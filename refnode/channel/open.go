@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"slices"
 
+	"superscalar/refnode/commitment"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -115,8 +116,8 @@ var openChecks = []openCheck{
 		ewt := m.ChannelInFactory.EarlyWarningTime
 		return when(ewt > MaxEarlyWarningTime, fmt.Sprintf("factory_early_warning_time %d is above %d", ewt, MaxEarlyWarningTime))
 	}},
-	{rule.PCF098, func(_ OpenContext, m *wire.OpenChannel) string {
-		return when(m.ChannelType != nil && !knownType(m.ChannelType), "channel_type is not one this node opens")
+	{rule.PCF098, func(ctx OpenContext, m *wire.OpenChannel) string {
+		return when(m.ChannelType != nil && !knownType(m.ChannelType, ctx.Negotiated), "channel_type is not one this node opens")
 	}},
 	{rule.PCF072, bolt2Fault},
 }
@@ -131,6 +132,7 @@ func when(bad bool, reason string) string {
 // bolt2Fault returns the first receiver's rule of BOLT 2 that m breaks. Each has
 // a name under PCF-072, so that a mutant can lose it alone.
 func bolt2Fault(ctx OpenContext, m *wire.OpenChannel) string {
+	zeroFee := isZeroFee(m.ChannelType)
 	for _, f := range []struct {
 		name   rule.ID
 		bad    bool
@@ -142,8 +144,10 @@ func bolt2Fault(ctx OpenContext, m *wire.OpenChannel) string {
 		{"too-large", m.FundingSat > maxSat, "funding_satoshis is more than there will ever be"},
 		{"push-msat", m.PushMsat > 1000*min(m.FundingSat, maxSat), "push_msat is above 1000 * funding_satoshis"},
 		{"to-self-delay", m.ToSelfDelay > MaxToSelfDelay, fmt.Sprintf("to_self_delay is above %d", MaxToSelfDelay)},
-		{"max-accepted-htlcs", m.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
-		{"feerate-0", m.FeeratePerKw < MinFeeratePerKw, fmt.Sprintf("feerate_per_kw is under %d", MinFeeratePerKw)},
+		{"max-accepted-htlcs", !zeroFee && m.MaxAcceptedHTLCs > MaxAcceptedHTLCs, fmt.Sprintf("max_accepted_htlcs is above %d", MaxAcceptedHTLCs)},
+		{"zero-fee-htlcs", zeroFee && int(m.MaxAcceptedHTLCs) > maxHTLCs(m.ChannelType), fmt.Sprintf("max_accepted_htlcs is above %d, the most with zero_fee_commitments", maxHTLCs(m.ChannelType))},
+		{"zero-fee-feerate", zeroFee && m.FeeratePerKw != 0, "feerate_per_kw is not 0 although commitments pay no fee"},
+		{"feerate-0", !zeroFee && m.FeeratePerKw < MinFeeratePerKw, fmt.Sprintf("feerate_per_kw is under %d", MinFeeratePerKw)},
 		{"feerate-huge", m.FeeratePerKw > MaxFeeratePerKw, fmt.Sprintf("feerate_per_kw is above %d", MaxFeeratePerKw)},
 		{"dust-above-reserve", m.DustLimitSat > m.ChannelReserveSat, "dust_limit_satoshis is above channel_reserve_satoshis"},
 		{"dust-353", m.DustLimitSat < MinDustLimitSat, fmt.Sprintf("dust_limit_satoshis is under %d", MinDustLimitSat)},
@@ -162,6 +166,9 @@ const maxSat = 21_000_000 * 100_000_000
 // one side has more than its reserve. Amounts are bounded by now.
 func balanceFault(ctx OpenContext, m *wire.OpenChannel) string {
 	fee := uint64(m.FeeratePerKw)*anchorsWeight/1000 + anchorsSat
+	if isZeroFee(m.ChannelType) {
+		fee = 0 // and the anchor has what was trimmed, nothing yet
+	}
 	funder := m.FundingSat - (m.PushMsat+999)/1000
 	switch {
 	case funder < fee:
@@ -172,19 +179,44 @@ func balanceFault(ctx OpenContext, m *wire.OpenChannel) string {
 	return ""
 }
 
-// anchorsType is the core channel type of section 3.7 of SPEC.md, without the
-// two variation bits. Step 3 adds option_zero_fee_commitments, once the node
-// implements it.
-var anchorsType = wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors)
+// anchorsType and zeroFeeType are the channel types of section 3.7 of SPEC.md,
+// without the two variation bits: the core one and the extended one.
+var (
+	anchorsType = wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors)
+	zeroFeeType = wire.NewFeatures(wire.FeatureZeroFee)
+)
 
 // Type is the channel type this node proposes: anchors, scid alias, zeroconf.
 func Type() wire.Features {
 	return wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors, wire.FeatureScidAlias, wire.FeatureZeroConf)
 }
 
+// ZeroFee makes an open_channel that NewOpen returned one for commitments that
+// pay no fee, to a peer with whom zero_fee_commitments is negotiated.
+func ZeroFee(open *wire.OpenChannel) {
+	open.ChannelType = wire.NewFeatures(wire.FeatureZeroFee, wire.FeatureScidAlias, wire.FeatureZeroConf)
+	open.FeeratePerKw = 0
+	open.MaxAcceptedHTLCs = uint16(commitment.ZeroFee.MaxHTLCs())
+}
+
+// isZeroFee reports whether commitments of this type pay no fee.
+func isZeroFee(t wire.Features) bool {
+	kind, err := commitment.TypeOf(t)
+	return err == nil && kind == commitment.ZeroFee
+}
+
+// maxHTLCs is the most that max_accepted_htlcs may be (BOLT 2).
+func maxHTLCs(t wire.Features) int {
+	if isZeroFee(t) {
+		return commitment.ZeroFee.MaxHTLCs()
+	}
+	return MaxAcceptedHTLCs
+}
+
 // knownType reports whether t, apart from its variation bits, is a type this
-// node opens, in the shortest encoding.
-func knownType(t wire.Features) bool {
+// node opens, in the shortest encoding: anchors with everybody, zero-fee
+// commitments where both sides offer them.
+func knownType(t, negotiated wire.Features) bool {
 	if len(t) > 0 && t[0] == 0 {
 		return false
 	}
@@ -194,5 +226,5 @@ func knownType(t wire.Features) bool {
 			base = base.With(bit)
 		}
 	}
-	return slices.Equal(base, anchorsType)
+	return slices.Equal(base, anchorsType) || slices.Equal(base, zeroFeeType) && negotiated.Offers(wire.FeatureZeroFee)
 }

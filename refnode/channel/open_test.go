@@ -45,6 +45,15 @@ func TestCheckOpen(t *testing.T) {
 		{name: "optional bits", change: func(m *wire.OpenChannel) { m.ChannelType = wire.NewFeatures(13, 23, 46, 50) }, want: rule.PCF098},
 		{name: "variations alone", change: func(m *wire.OpenChannel) { m.ChannelType = wire.NewFeatures(46, 50) }, want: rule.PCF098},
 		{name: "zero fee commitments, not negotiated", change: func(m *wire.OpenChannel) { m.ChannelType = wire.NewFeatures(40, 46, 50) }, want: rule.PCF098},
+		{name: "zero fee commitments", change: channel.ZeroFee, more: []wire.Feature{40}},
+		{name: "zero fee commitments, offered by both sides as optional", change: channel.ZeroFee, more: []wire.Feature{41}},
+		{name: "zero fee commitments and anchors", change: func(m *wire.OpenChannel) {
+			channel.ZeroFee(m)
+			m.ChannelType = m.ChannelType.With(12).With(22)
+		}, more: []wire.Feature{40}, want: rule.PCF098},
+		{name: "zero fee commitments with a feerate", change: func(m *wire.OpenChannel) { channel.ZeroFee(m); m.FeeratePerKw = 253 }, more: []wire.Feature{40}, want: rule.PCF072},
+		{name: "zero fee commitments with 115 HTLCs", change: func(m *wire.OpenChannel) { channel.ZeroFee(m); m.MaxAcceptedHTLCs = 115 }, more: []wire.Feature{40}, want: rule.PCF072},
+		{name: "zero fee commitments, all pushed", change: func(m *wire.OpenChannel) { channel.ZeroFee(m); m.PushMsat = 1_000_000_000 }, more: []wire.Feature{40}},
 		{name: "type in a field too long", change: func(m *wire.OpenChannel) { m.ChannelType = append([]byte{0}, m.ChannelType...) }, want: rule.PCF098},
 
 		{name: "funding 2^24-1", change: func(m *wire.OpenChannel) { m.FundingSat = 1<<24 - 1 }},

@@ -51,6 +51,8 @@ type Config struct {
 	Confirmations uint32
 	// Coins reports whether the wallet has any (CHAN-012).
 	Coins func() bool
+	// ZeroFee asks clients that offer it for zero_fee_commitments.
+	ZeroFee bool
 	// Leave wakes the way out: somebody is to leave.
 	Leave func()
 	// Tell hears what happens, one line each. It must not call back.
@@ -152,6 +154,7 @@ func (k *Keeper) openInFactory(o ceremony.ChannelOutput) {
 	if open != nil {
 		err = open(transport.NodeID(o.Peer), peer.InFactory{
 			In: k.cfg.Registry.InFactory(o), FundingSat: uint64(o.Value), Funding: o.LSPKey, ToSelfDelay: k.clientDelay(o),
+			ZeroFee: k.cfg.ZeroFee,
 		})
 	}
 	if err != nil {

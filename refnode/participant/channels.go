@@ -49,6 +49,7 @@ func (p *Participant) openChannels() error {
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.channels, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: role.Chain{Backend: p.cfg.Chain, Timeout: lookTimeout},
 		Confirmations: Confirmations, Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.cfg.Tell,
+		ZeroFee: p.cfg.ZeroFee,
 	})
 	return p.hub.StartAt(p.cfg.Birthday)
 }

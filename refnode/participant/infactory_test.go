@@ -2,6 +2,7 @@ package participant_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -80,9 +81,18 @@ func TestASaleOpensAChannel(t *testing.T) {
 }
 
 // A client that leaves gets its commitment onto the chain, with its balance in it,
-// though it never closed its channel (CHAN-024).
+// though it never closed its channel (CHAN-024). One that pays no fee gets there
+// with a child.
 func TestLeavingWithABalance(t *testing.T) {
+	for _, version := range []int32{2, 3} {
+		t.Run(fmt.Sprintf("commitments of version %d", version), func(t *testing.T) { leavesWithABalance(t, version) })
+	}
+}
+
+func leavesWithABalance(t *testing.T, version int32) {
 	w := newTown(t, 2)
+	w.lsp.restart(func() { w.lsp.zeroFee = version == 3 })
+	w.connect()
 	alice := w.clients[0]
 	alice.coins(w.chain, 100_000, 4)
 	w.found()
@@ -96,6 +106,10 @@ func TestLeavingWithABalance(t *testing.T) {
 	}
 	if paid := w.commitment(channel); !paid[60_000] {
 		t.Errorf("what spends the channel's output pays %v, not 60,000 sat", paid)
+	}
+	spend, _, err := w.chain.Spend(t.Context(), btcwire.OutPoint{Hash: chainhash.Hash(channel.Txid), Index: uint32(channel.Index)})
+	if err != nil || spend.Tx.Version != version {
+		t.Errorf("the commitment has version %d, want %d (%v)", spend.Tx.Version, version, err)
 	}
 }
 

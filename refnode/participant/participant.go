@@ -64,6 +64,9 @@ type Config struct {
 	// long it waits after the chain failed, role's default when 0.
 	Fees  exit.Fees
 	Retry time.Duration
+	// ZeroFee has an LSP open channels with zero_fee_commitments where the client
+	// offers them, instead of anchors (SPEC.md 3.7).
+	ZeroFee bool
 	// LSPs are those whose invitations a client takes; none is anybody's.
 	LSPs []ceremony.Peer
 	// Tell hears what happens, one line each; nil is silence. It must not call

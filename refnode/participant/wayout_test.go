@@ -40,6 +40,7 @@ type side struct {
 	// name tells apart several of a role; channels gives it a hub.
 	name     string
 	channels bool
+	zeroFee  bool
 	opens    int
 
 	mu   sync.Mutex
@@ -87,7 +88,7 @@ func (s *side) open() {
 	seed := sha256.Sum256(fmt.Appendf(nil, "%s%s/%d", s.role, s.name, s.opens))
 	s.Participant, err = participant.Open(participant.Config{
 		Role: s.role, Path: s.dir, Derive: s.derive, Rand: &lockedRand{r: rand.NewChaCha8(seed)}, Chain: s.chain,
-		Retry: time.Millisecond, NodeKey: key,
+		Retry: time.Millisecond, NodeKey: key, ZeroFee: s.zeroFee,
 		Tell: func(line string) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

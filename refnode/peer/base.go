@@ -82,7 +82,7 @@ var known = []wire.Feature{
 	wire.FeatureDataLossProtect, wire.FeatureUpfrontShutdown, wire.FeatureGossipQueries,
 	wire.FeatureVarOnion, wire.FeatureStaticRemoteKey, wire.FeaturePaymentSecret,
 	wire.FeatureBasicMPP, wire.FeatureLargeChannels, wire.FeatureAnchors,
-	wire.FeatureAnySegwit, wire.FeatureQuiesce, wire.FeatureChannelType,
+	wire.FeatureAnySegwit, wire.FeatureQuiesce, wire.FeatureZeroFee, wire.FeatureChannelType,
 	wire.FeatureScidAlias, wire.FeatureZeroConf, wire.FeatureFactories,
 }
 
@@ -94,7 +94,7 @@ func Features() wire.Features {
 	return wire.NewFeatures(
 		wire.FeatureDataLossProtect+1, wire.FeatureVarOnion, wire.FeatureStaticRemoteKey,
 		wire.FeaturePaymentSecret, wire.FeatureAnchors+1, wire.FeatureAnySegwit+1, wire.FeatureQuiesce+1,
-		wire.FeatureChannelType, wire.FeatureScidAlias+1, wire.FeatureZeroConf+1,
+		wire.FeatureZeroFee+1, wire.FeatureChannelType, wire.FeatureScidAlias+1, wire.FeatureZeroConf+1,
 		wire.FeatureFactories+1,
 	)
 }

@@ -17,6 +17,9 @@ type InFactory struct {
 	Funding    wire.Point // our funding key, which the ceremony has fixed (CHAN-003)
 	// ToSelfDelay is asked of the peer's commitments, in blocks.
 	ToSelfDelay uint16
+	// ZeroFee asks for zero_fee_commitments where the peer offers them, instead
+	// of anchors.
+	ZeroFee bool
 	// TemporaryID names the channel until it has an outpoint; drawn when zero.
 	TemporaryID wire.ChannelID
 }
@@ -46,6 +49,9 @@ func (m *Machine) OpenInFactory(o InFactory) ([]Action, error) {
 	}
 	open := channel.NewOpen(m.cfg.ChainHash, id, o.FundingSat, o.In, wire.ChannelKeys{Funding: o.Funding})
 	open.ToSelfDelay = o.ToSelfDelay
+	if o.ZeroFee && m.negotiated().Offers(wire.FeatureZeroFee) {
+		channel.ZeroFee(open)
+	}
 	salt, keys, err := m.newKeys(open)
 	if err != nil {
 		return m.take(), fmt.Errorf("deriving channel keys: %w", err)

@@ -26,6 +26,7 @@ func openDecisions() (vectors.File, error) {
 		{"dual-fund-negotiated", []rule.ID{rule.PCF070}, func(c *openCase) { c.negotiated = c.negotiated.With(wire.FeatureDualFund) }},
 		{"undefined-flags-ignored", []rule.ID{rule.PCF064, rule.PCF072}, func(c *openCase) { c.open.ChannelFlags = 0xfe }},
 		{"funding-highest-without-large-channels", []rule.ID{rule.PCF072}, func(c *openCase) { c.open.FundingSat = 1<<24 - 1 }},
+		{"zero-fee-negotiated", []rule.ID{rule.PCF098, rule.PCF072}, zeroFeeNegotiated},
 		{"large-channel-negotiated", []rule.ID{rule.PCF072}, func(c *openCase) {
 			c.negotiated = c.negotiated.With(wire.FeatureLargeChannels)
 			c.open.FundingSat = 1 << 24
@@ -129,6 +130,15 @@ var openFaults = []struct {
 	{"static-remotekey-alone", rule.PCF098, nil, "channel_type", func(c *openCase) { c.open.ChannelType = c.open.ChannelType.Without(wire.FeatureAnchors) }},
 	{"no-channel-type", rule.PCF072, nil, "channel_type", func(c *openCase) { c.open.ChannelType = nil }},
 	{"unknown-channel-type", rule.PCF098, nil, "channel_type", func(c *openCase) { c.open.ChannelType = c.open.ChannelType.With(wire.FeatureBasicMPP) }},
+	{"zero-fee-not-negotiated", rule.PCF098, nil, "channel_type", func(c *openCase) { channel.ZeroFee(&c.open) }},
+	{"zero-fee-with-feerate", rule.PCF072, nil, "feerate_per_kw", func(c *openCase) {
+		zeroFeeNegotiated(c)
+		c.open.FeeratePerKw = 253
+	}},
+	{"zero-fee-max-accepted-htlcs-115", rule.PCF072, nil, "max_accepted_htlcs", func(c *openCase) {
+		zeroFeeNegotiated(c)
+		c.open.MaxAcceptedHTLCs = 115
+	}},
 	{"push-above-funding", rule.PCF072, nil, "push_msat", func(c *openCase) { c.open.PushMsat = 1000*c.open.FundingSat + 1 }},
 	{"max-accepted-htlcs-484", rule.PCF072, nil, "max_accepted_htlcs", func(c *openCase) { c.open.MaxAcceptedHTLCs = 484 }},
 	{"dust-above-reserve", rule.PCF072, nil, "dust_limit_satoshis", func(c *openCase) { c.open.DustLimitSat = c.open.ChannelReserveSat + 1 }},
@@ -138,6 +148,12 @@ var openFaults = []struct {
 	{"to-self-delay-65535", rule.PCF072, nil, "to_self_delay", func(c *openCase) { c.open.ToSelfDelay = 65535 }},
 	{"funder-cannot-pay-fee", rule.PCF072, nil, "push_msat", func(c *openCase) { c.open.PushMsat = 1000 * c.open.FundingSat }},
 	{"both-under-reserve", rule.PCF072, nil, "channel_reserve_satoshis", func(c *openCase) { c.open.ChannelReserveSat = c.open.FundingSat }},
+}
+
+// zeroFeeNegotiated proposes commitments without a fee to a node that offers them.
+func zeroFeeNegotiated(c *openCase) {
+	c.negotiated = c.negotiated.With(wire.FeatureZeroFee)
+	channel.ZeroFee(&c.open)
 }
 
 // openOffset returns where a fixed field begins in an open_channel, -1 for a
