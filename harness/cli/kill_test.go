@@ -218,6 +218,21 @@ func (s *street) killedAt(victim, client, k int, m moment) (end nodeReply) {
 	return end
 }
 
+// TestARestartedNodeDialsAgain: a node that was killed finds by itself the peers that
+// it dialled before and has channels with.
+func TestARestartedNodeDialsAgain(t *testing.T) {
+	s := newStreet(t)
+	s.found()
+	lsp := s.nodes[middle]
+	lsp.kill()
+	s.begin(middle)
+	s.nodes[middle].until("with both clients", func(r nodeReply) bool { return len(r.Peers) == 2 })
+	s.atPayer += 1_000_000
+	s.nodes[middle].pays(s.nodes[payer], 1_000_000)
+	s.settled()
+	s.end()
+}
+
 const killAmount = 200_000 // msat
 
 // over waits until a payment has ended the same way for everybody. One that was

@@ -124,7 +124,7 @@ stop for a moment, and are on a new output afterwards. Each needs a client that 
 there and has its channel open. A client without coins takes payments of a tenth of its cover at a
 time. A channel that fails starts the way out of its factory. A connection that connect
 made, with a peer there are channels with, is made again when it is lost: after 1, 2,
-4, ... seconds, at most a minute. After a restart it is connect's again.
+4, ... seconds, at most a minute; after a restart, too.
 
 Replies are {"id":1,"ok":true,...} or {"id":1,"ok":false,"error":...,"code":...};
 their form is that of 'superscalar driver schema'.`,
@@ -231,7 +231,7 @@ func runNode(e env, s nodeSettings) (err error) {
 		cfg.Ceremonies = side.Ceremonies()
 		cfg.Channels = side.Hub()
 		cfg.Outside = s.role == node.LSP
-		cfg.Keep = side.Hub().Deals
+		cfg.Keep, cfg.Dialled = side.Hub().Deals, side.Dialled
 	}
 	var loopback *loopbackChannels
 	if s.loopback && side == nil {
@@ -252,6 +252,7 @@ func runNode(e env, s nodeSettings) (err error) {
 	}
 	side.attach(n)
 	loopback.attach(n)
+	side.reconnect(n)
 	defer func() {
 		_ = n.Close()
 		loopback.close()

@@ -86,6 +86,7 @@ func (s chainSettings) peers() ([]ceremony.Peer, error) {
 // factorySide is the chain and the factory side of a node, nil without --chain.
 type factorySide struct {
 	chain *corerpc.Client
+	tell  func(string)
 	*participant.Participant
 }
 
@@ -113,7 +114,7 @@ func (s chainSettings) open(ctx context.Context, id *identity, role node.Role, t
 	if err != nil {
 		return nil, errors.Join(err, backend.Close())
 	}
-	return &factorySide{backend, p}, nil
+	return &factorySide{backend, tell, p}, nil
 }
 
 // block is the one at the birthday.
@@ -152,6 +153,18 @@ func (f *factorySide) attach(n *node.Node) {
 		f.Attach(func(peer ceremony.Peer) { n.Wake(transport.NodeID(peer)) })
 		f.AttachOpener(n.OpenInFactory)
 	}
+}
+
+// reconnect finds the peers again that the node had reached before it was stopped.
+func (f *factorySide) reconnect(n *node.Node) {
+	if f == nil {
+		return
+	}
+	peers, err := f.Addresses()
+	if err != nil {
+		f.tell("no peer is dialled: " + oneLine(err.Error()))
+	}
+	n.Reconnect(peers)
 }
 
 // member is a node with a factory side and channels, as control sees it.

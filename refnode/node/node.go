@@ -73,6 +73,10 @@ type Config struct {
 	// dialled again when it is lost; nil: none is.
 	Keep func(peer plugin.PeerID) bool
 
+	// Dialled hears of each address at which the node has reached a peer; nil:
+	// nobody does. It must not call back.
+	Dialled func(to transport.Address)
+
 	// Rules and Tamper break one rule of a mutant. No command sets them.
 	Rules  rule.Set
 	Tamper func() peer.Tamper // called once per connection
@@ -186,7 +190,13 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 	if err != nil {
 		return err
 	}
-	return n.add(tc, &to)
+	if err := n.add(tc, &to); err != nil {
+		return err
+	}
+	if n.cfg.Dialled != nil {
+		n.cfg.Dialled(to)
+	}
+	return nil
 }
 
 // add serves a connection, unless there is one with the peer already that has

@@ -33,6 +33,19 @@ func (n *Node) redial(to transport.Address) {
 	})
 }
 
+// Reconnect dials peers that a node with the same identity reached before it was
+// stopped, those that Keep wants: as if their connections had just been lost.
+func (n *Node) Reconnect(peers []transport.Address) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cfg.Keep == nil || n.ctx.Err() != nil {
+		return
+	}
+	for _, to := range peers {
+		n.redial(to)
+	}
+}
+
 // wants reports whether a connection with a peer is missing.
 func (n *Node) wants(id transport.NodeID) bool {
 	n.mu.Lock()

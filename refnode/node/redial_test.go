@@ -130,6 +130,50 @@ func TestNobodyElseIsDialled(t *testing.T) {
 	}
 }
 
+// A node that starts again dials whom it had reached before, and whom it still wants.
+func TestANodeThatStartsAgainDials(t *testing.T) {
+	peer, err := transport.Listen("127.0.0.1:0", transport.Options{Key: key(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	l := &lost{t: t, peer: peer, to: peer.Address()}
+	var reached []transport.Address
+	cfg := config(node.Client, 1)
+	cfg.Dialled = func(to transport.Address) { reached = append(reached, to) }
+	first, _ := start(t, cfg)
+	if err := first.Connect(t.Context(), l.to); err != nil {
+		t.Fatal(err)
+	}
+	l.accept()
+	if err := first.Connect(t.Context(), transport.Address{ID: l.to.ID, HostPort: "127.0.0.1:1"}); err == nil {
+		t.Fatal("it reached nobody")
+	}
+	within(t, "Close", func() { first.Close() })
+	if len(reached) != 1 || reached[0] != l.to {
+		t.Fatalf("it heard of %v, want %v alone", reached, l.to)
+	}
+
+	for _, wanted := range []bool{true, false} {
+		clock := transport.NewManualClock(begin)
+		cfg := config(node.Client, 1)
+		cfg.Clock, cfg.Keep = clock, func(plugin.PeerID) bool { return wanted }
+		again, _ := start(t, cfg)
+		again.Reconnect(reached)
+		if wanted {
+			waitTimers(t, clock, 1)
+			clock.Advance(time.Second)
+			l.accept()
+			until(t, "it is connected", func() bool { return len(again.Peers()) == 1 })
+		}
+		within(t, "Close", func() { again.Close() })
+		again.Reconnect(reached) // nothing is begun by a node that is closed
+		if got := len(again.Peers()); got != 0 {
+			t.Errorf("%d connections of a closed node", got)
+		}
+	}
+}
+
 // A connection that the peer dialled is the peer's to dial again.
 func TestWhoDialledDialsAgain(t *testing.T) {
 	cfg := config(node.LSP, 1)

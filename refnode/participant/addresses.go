@@ -1,0 +1,50 @@
+package participant
+
+import (
+	"errors"
+	"fmt"
+
+	"superscalar/refnode/transport"
+)
+
+// ErrAddress is the error of a record that is not the address of its peer.
+var ErrAddress = errors.New("not an address of this peer")
+
+// addressBucket has, by node id, the address at which a peer was reached last.
+const addressBucket = "addresses"
+
+// Dialled keeps the address of a peer that the node has reached, so that it is
+// found again after a restart: node.Config.Dialled. What the disk does not take is
+// told, and costs no more than a connect by hand.
+func (p *Participant) Dialled(to transport.Address) {
+	key, text := to.ID.String(), []byte(to.String())
+	saved, _, err := p.store.Get(addressBucket, key)
+	if err == nil && string(saved) != string(text) {
+		err = p.store.Put(addressBucket, key, text)
+	}
+	if err != nil {
+		p.cfg.Tell(fmt.Sprintf("the address of %.8s is not kept: %s", to.ID, err))
+	}
+}
+
+// Addresses returns where peers were reached last, by node id. Errors: those of
+// store, and one that names the record that is no address.
+func (p *Participant) Addresses() ([]transport.Address, error) {
+	keys, err := p.store.Keys(addressBucket)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]transport.Address, 0, len(keys))
+	for _, key := range keys {
+		saved, _, err := p.store.Get(addressBucket, key)
+		if err != nil {
+			return nil, err
+		}
+		to, err := transport.ParseAddress(string(saved))
+		if err != nil || to.ID.String() != key {
+			return nil, fmt.Errorf("the address kept for peer %s: %q: %w", key, saved, errors.Join(err, ErrAddress))
+		}
+		list = append(list, to)
+	}
+	return list, nil
+}
