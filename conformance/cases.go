@@ -24,7 +24,8 @@ func Cases() []harness.Case {
 		forwardCases(), payeeCases(),
 		ceremonyMessageCases(), clientCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
-		openingCases(), leafPaymentCases(), leafChainCases(), zeroFeeCases(), movingCases(), delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
+		openingCases(), leafPaymentCases(), leafChainCases(), zeroFeeCases(), movingCases(), widerCases(),
+		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
 	)
 	leaveOut(all)
 	for i := range all {

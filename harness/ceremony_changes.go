@@ -22,6 +22,17 @@ func (s *LSPScript) Update(buyer int, amount uint64) {
 	s.run(out)
 }
 
+// Move runs an update that moves amount sat of the stock of client from's group to a
+// client.
+func (s *LSPScript) Move(buyer, from int, amount uint64) {
+	s.Leaf.Ready()
+	p := s.purchase(buyer, amount)
+	p.Wider, p.From = true, factory.ClientIndex(from)
+	_, out, err := s.lsp.Update(scriptNow, p)
+	s.must("update", err)
+	s.run(out)
+}
+
 // Sell runs a sale of amount sat to a client.
 func (s *LSPScript) Sell(buyer int, amount uint64) {
 	_, out, err := s.lsp.Sell(scriptNow, s.purchase(buyer, amount))

@@ -57,6 +57,21 @@ func (s *ClientsScript) TrySellIn(factory wire.CeremonyID, buyer int, amount uin
 	s.Play()
 }
 
+// Move tells the target to move amount sat of the stock of client from's group to
+// client buyer, and plays until nobody has anything to say.
+func (s *ClientsScript) Move(buyer, from int, amount uint64) {
+	mover, ok := s.play.Node.(Mover)
+	if !ok {
+		s.play.Unsupported("the target cannot be told to move stock between groups")
+	}
+	s.confirm()
+	s.ready(true)
+	if err := mover.Move(s.play.ctx, [32]byte(s.factory(buyer)), uint16(buyer), uint16(from), amount); err != nil {
+		s.play.controlFailed("the target moves stock between groups", oneLine(err.Error()))
+	}
+	s.Play()
+}
+
 // Play lets every client take what it was sent until nothing more comes.
 func (s *ClientsScript) Play() {
 	for moved := true; moved; {

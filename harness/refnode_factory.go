@@ -396,12 +396,25 @@ func (n *refnodeNode) Sell(_ context.Context, id [32]byte, buyer uint16, amountS
 		return node.ErrUnsupported
 	}
 	p := ceremony.Purchase{Factory: id, Buyer: factory.ClientIndex(buyer), Amount: factory.Sat(amountSat)}
-	var err error
 	if update {
-		_, err = n.factories.lsp.Update(p)
-	} else {
-		_, err = n.factories.lsp.Sell(p)
+		return n.order(p, n.factories.lsp.Update)
 	}
+	return n.order(p, n.factories.lsp.Sell)
+}
+
+// Move implements Mover.
+func (n *refnodeNode) Move(_ context.Context, id [32]byte, buyer, from uint16, amountSat uint64) error {
+	if n.factories.lsp == nil {
+		return node.ErrUnsupported
+	}
+	p := ceremony.Purchase{Factory: id, Buyer: factory.ClientIndex(buyer), Amount: factory.Sat(amountSat), Wider: true, From: factory.ClientIndex(from)}
+	return n.order(p, n.factories.lsp.Update)
+}
+
+// order starts a change, or goes on with the one that was interrupted.
+func (n *refnodeNode) order(p ceremony.Purchase, start func(ceremony.Purchase) (wire.CeremonyID, error)) error {
+	id := p.Factory
+	_, err := start(p)
 	if errors.Is(err, ceremony.ErrInterrupted) { // as an operator would: that first
 		_, again := n.factories.lsp.Resume(id)
 		err = errors.Join(err, again)

@@ -81,6 +81,12 @@ type Stocker interface {
 	Sell(ctx context.Context, factory [32]byte, buyer uint16, amountSat uint64, update bool) error
 }
 
+// Mover is an LSP that can be told to move the stock of one client's group to the
+// channel of another client.
+type Mover interface {
+	Move(ctx context.Context, factory [32]byte, buyer, from uint16, amountSat uint64) error
+}
+
 // Restarter is a node that can be stopped and started again, at the same address
 // with what it has stored (tier driver).
 type Restarter interface {

@@ -80,6 +80,10 @@ are dw. Both are answered when the ceremony has begun:
    "stock_sat":50000,"shape":"static 2 / kickoff 1 / ps 2"}  (on one line)
   {"id":6,"cmd":"buy","peer":"NODEID","amount_sat":20000,"factory":"ID"}
 
+With "from":"NODEID", another client of the factory, what moves is stock of that
+client's group: by an update of the lowest state above both, for which every client
+below that state has to be there.
+
 After each block, and when it starts, the node publishes of every factory what is
 to be published: the LSP its tree from exit_height on, both roles the latest state
 after a kickoff, sales, poison, omissions, and distributions after expiry_height.

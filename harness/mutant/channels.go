@@ -114,6 +114,8 @@ func channels() []Mutant {
 	off(rule.CHG012, "makes updates while channels are not done with the one before", "no second update before")
 	as("CHG-014", "makes two updates of a leaf at a time", "no second update while", rule.CER042, rule.CHG012)
 	off(rule.CHG013, "moves the channels that grow", "stfu did not come")
+	off(rule.CHG015, "takes from the buyer's own stock whatever it is told", "the stock is that of client 1")
+	off(rule.CHG016, "keeps the stock of its group to itself", "the target takes part")
 	return append(all,
 		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",
 			Rules: rule.Without(rule.PCF086, rule.PCF099)},

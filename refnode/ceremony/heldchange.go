@@ -159,7 +159,26 @@ func (h *Held) openUpdate(m *wire.Update) (*factory.Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.tree.Update(factory.Change{Node: node, Remaining: m.Remaining, Amounts: amounts, ChannelsFirst: first, Channels: channels})
+	u, err := h.tree.Update(factory.Change{Node: node, Remaining: m.Remaining, Amounts: amounts, ChannelsFirst: first, Channels: channels})
+	if err == nil && !h.cfg.Rules.On(rule.CHG016) {
+		err = h.keepsStock(u)
+	}
+	return u, err
+}
+
+// keepsStock refuses an update that leaves the stock of our group smaller without a
+// channel of ours getting larger: a mutant takes what it has no right to for its own.
+func (h *Held) keepsStock(u *factory.Update) error {
+	leaf, group, _ := h.tree.Factory().Layout().Group(h.Client())
+	before, ok := h.tree.NewestStock(leaf, group)
+	n, built := u.Node(leaf)
+	if !ok || !built || n.Stocks[group] != nil && n.Stocks[group].Value >= before.Value {
+		return nil
+	}
+	if n.Channels[h.Client()-n.Clients.First].Value > h.tree.Capacities(h.Client()) {
+		return nil
+	}
+	return fail(wire.ReasonRefused, rule.CHG016, "the stock of our group gets smaller")
 }
 
 // openSale computes what a sale would sign. The buyer joined with the key of

@@ -40,6 +40,9 @@ func (ch *lspChange) String() string {
 	if ch.record.Kind == "poison" {
 		return fmt.Sprintf("poison below transaction %s", ch.record.Node)
 	}
+	if ch.record.Wider {
+		return fmt.Sprintf("%s of %d sat to client %d from the stock of client %d", ch.record.Kind, ch.record.Amount, ch.record.Buyer, ch.record.From)
+	}
 	return fmt.Sprintf("%s of %d sat to client %d", ch.record.Kind, ch.record.Amount, ch.record.Buyer)
 }
 

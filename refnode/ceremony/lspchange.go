@@ -11,11 +11,23 @@ import (
 	"superscalar/wire/rule"
 )
 
-// Purchase is liquidity that moves to a client inside a factory.
+// Purchase is liquidity that moves to a client inside a factory. Wider says that the
+// stock of another group gives it: that of the client From, anywhere in the factory
+// (CHG-015). It takes an update; a sale has none but its own stock.
 type Purchase struct {
 	Factory wire.CeremonyID
 	Buyer   factory.ClientIndex
 	Amount  factory.Sat
+	Wider   bool
+	From    factory.ClientIndex
+}
+
+// giver is a client of the group whose stock gives (CHG-015).
+func (l *LSP) giver(p Purchase) factory.ClientIndex {
+	if p.Wider && l.cfg.on(rule.CHG015) {
+		return p.From
+	}
+	return p.Buyer
 }
 
 // Errors of changes.
@@ -26,6 +38,8 @@ var (
 	ErrUsedUp         = errors.New("no state that covers the client can change any more")
 	ErrSoldOut        = errors.New("the stock is too small")
 	ErrUnknownNode    = errors.New("no such transaction in the factory")
+	// ErrOwnStock : the stock of another group can be moved by an update only.
+	ErrOwnStock = errors.New("a sale spends the stock of the buyer's own group")
 )
 
 // changeState is where a change stands within its phase.
@@ -80,7 +94,8 @@ func (ch *lspChange) index(peer Peer) int {
 }
 
 // Update starts a ceremony that moves stock into a client's channel by
-// replacing the lowest state that covers the client (DELAY-010).
+// replacing the lowest state that covers the client, and the group that gives
+// (DELAY-010, CHG-015).
 func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) {
 	ch, err := l.newChange(now, p)
 	if err != nil {
@@ -89,7 +104,7 @@ func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) 
 	if old, err := l.again(ch.factory, "update", p, factory.Range{First: p.Buyer, Count: 1}); err != nil || old != nil {
 		return l.orRetry(now, old, err)
 	}
-	node, ok := ch.tree.Lowest([]factory.ClientIndex{p.Buyer})
+	node, ok := ch.tree.Lowest([]factory.ClientIndex{p.Buyer, l.giver(p)})
 	if !ok {
 		return ch.id, nil, ErrUsedUp
 	}
@@ -97,7 +112,7 @@ func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) 
 		return ch.id, nil, err
 	}
 	remaining, _ := ch.tree.NextRemaining(node)
-	ch.record = storedChange{Kind: "update", Node: node, Remaining: remaining, Buyer: p.Buyer, Amount: p.Amount}
+	ch.record = storedChange{Kind: "update", Node: node, Remaining: remaining, Buyer: p.Buyer, Amount: p.Amount, Wider: p.Wider, From: p.From}
 	if ch.record.Capacities, ch.record.Stocks, err = l.moved(ch.factory, node, p); err != nil {
 		return ch.id, nil, err
 	}
@@ -120,6 +135,9 @@ func (l *LSP) Sell(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) {
 	ch, err := l.newChange(now, p)
 	if err != nil {
 		return wire.CeremonyID{}, nil, err
+	}
+	if p.Wider {
+		return ch.id, nil, ErrOwnStock
 	}
 	leaf, group, _ := ch.tree.Factory().Layout().Group(p.Buyer)
 	owners := ch.tree.Factory().Layout().Groups(leaf)[group]
@@ -155,8 +173,10 @@ func (l *LSP) newChange(now time.Time, p Purchase) (*lspChange, error) {
 	if f == nil {
 		return nil, fmt.Errorf("%s: %w", p.Factory, ErrUnknownFactory)
 	}
-	if int(p.Buyer) >= len(f.Members) {
-		return nil, fmt.Errorf("client %d: %w", p.Buyer, ErrUnknownClient)
+	for _, c := range []factory.ClientIndex{p.Buyer, l.giver(p)} {
+		if int(c) >= len(f.Members) {
+			return nil, fmt.Errorf("client %d: %w", c, ErrUnknownClient)
+		}
 	}
 	id, err := l.newID()
 	if err != nil {
@@ -200,7 +220,7 @@ func (l *LSP) moved(f *Factory, node factory.NodeID, p Purchase) (capacities, st
 		}
 		capacities = append(capacities, v)
 	}
-	leaf, group, _ := layout.Group(p.Buyer)
+	leaf, group, _ := layout.Group(l.giver(p))
 	for _, id := range layout.Below(node) {
 		for g := range layout.Groups(id) {
 			v := factory.Sat(0)

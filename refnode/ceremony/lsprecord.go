@@ -25,8 +25,10 @@ type storedChange struct {
 	Group      uint8         `json:",omitempty"`
 	Before     uint8         `json:",omitempty"`
 	Buyer      factory.ClientIndex
-	Amount     factory.Sat `json:",omitempty"`
-	ChannelKey string      `json:",omitempty"` // the buyer's, hex
+	Amount     factory.Sat         `json:",omitempty"`
+	Wider      bool                `json:",omitempty"` // the stock is that of From's group
+	From       factory.ClientIndex `json:",omitempty"`
+	ChannelKey string              `json:",omitempty"` // the buyer's, hex
 	// Begun says that something on an existing outpoint may be signed. Phases
 	// are those whose signatures are complete, Stored counts those that
 	// everybody has stored, as far as that is known. BuyerOnly says of a sale that
@@ -139,7 +141,7 @@ func (f *Factory) reopenChange(cfg Config, raw []byte) error {
 		return fmt.Errorf("ceremony id %q is not 32 bytes of hex", d.Ceremony)
 	}
 	ch := &lspChange{change: change{tree: f.tree}, id: wire.CeremonyID(id), factory: f, record: d, slot: f.count, saved: true}
-	ch.order = Purchase{Factory: f.ID(), Buyer: d.Buyer, Amount: d.Amount}
+	ch.order = Purchase{Factory: f.ID(), Buyer: d.Buyer, Amount: d.Amount, Wider: d.Wider, From: d.From}
 	if err := f.open(cfg, &ch.change, d, ch.id); err != nil {
 		return err
 	}

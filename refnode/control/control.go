@@ -16,7 +16,9 @@
 //	         capacity_sat, stock_sat,
 //	         shape "static 2 / kickoff 1 / ps 2", optional
 //	buy      peer, amount_sat, and          ceremony_id
-//	         optionally factory, 64 hex
+//	         optionally factory, 64 hex,
+//	         and from, NODEID: a client
+//	         whose group's stock gives
 //	leave    optionally factory_id, and     factory_id, cost, detail
 //	         mode, which is "unilateral"
 //	status                                  as above, factories filled, and height,

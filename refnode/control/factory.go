@@ -39,6 +39,9 @@ type Sale struct {
 	Peer      transport.NodeID
 	AmountSat uint64
 	Factory   *wire.CeremonyID // nil: the only one with the client
+	// From is a client of the group whose stock gives, anywhere in the factory; nil:
+	// the buyer's own group.
+	From *transport.NodeID
 }
 
 // Standing is what status says of a node with a factory side.
@@ -183,6 +186,17 @@ func sell(q request, f Factories, s Sale) (wire.CeremonyID, error) {
 			return wire.CeremonyID{}, err
 		}
 		s.Factory = &id
+	}
+	if _, given := q.fields["from"]; given {
+		text, err := q.text("from")
+		if err != nil {
+			return wire.CeremonyID{}, err
+		}
+		from, err := transport.ParseNodeID(text)
+		if err != nil {
+			return wire.CeremonyID{}, refuse(BadRequest, "from: %v", err)
+		}
+		s.From = &from
 	}
 	return asUnsupported(f.Sell(s))
 }

@@ -31,6 +31,9 @@ func (m member) Sell(s control.Sale) (wire.CeremonyID, error) {
 	if s.Factory != nil {
 		text += fmt.Sprintf(" in %.4s", s.Factory)
 	}
+	if s.From != nil {
+		text += fmt.Sprintf(" from %s", s.From)
+	}
 	m.told = append(m.told, text)
 	return wire.CeremonyID{2}, m.err
 }
@@ -83,6 +86,9 @@ func TestFactoryReplies(t *testing.T) {
 		{"buy", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5}`, nil, `{"id":2,"ok":true,"ceremony_id":"` + second + `"}`, "sell " + two + " 5"},
 		{"buy in a factory", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"factory":"` + first + `"}`, nil, `{"id":2,"ok":true,"ceremony_id":"` + second + `"}`, "sell " + two + " 5 in 0100"},
 		{"buy in no factory", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"factory":"01"}`, nil, `{"id":2,"ok":false,"error":"factory is not an id of 64 hex digits","code":"bad-request"}`, ""},
+		{"buy from another group", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"from":"` + one + `"}`, nil, `{"id":2,"ok":true,"ceremony_id":"` + second + `"}`, "sell " + two + " 5 from " + one},
+		{"buy from nobody", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"from":"bob"}`, nil, `{"id":2,"ok":false,"error":"from: `, ""},
+		{"buy from null", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"from":null}`, nil, `{"id":2,"ok":false,"error":"from is missing or not a string","code":"bad-request"}`, ""},
 		{"buy in null", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5,"factory":null}`, nil, `{"id":2,"ok":false,"error":"factory is missing or not a string","code":"bad-request"}`, ""},
 		{"buy nothing", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":0}`, nil, `{"id":2,"ok":false,"error":"amount_sat is not`, ""},
 		{"buy fails", `{"id":2,"cmd":"buy","peer":"` + two + `","amount_sat":5}`, errors.New("sold out"), `{"id":2,"ok":false,"error":"sold out","code":"failed"}`, "sell " + two + " 5"},

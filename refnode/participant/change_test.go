@@ -1,13 +1,17 @@
 package participant_test
 
 import (
+	"errors"
+	"slices"
 	"sync"
 	"testing"
 
+	"superscalar/refnode/ceremony"
 	channels "superscalar/refnode/channel"
 	"superscalar/refnode/control"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/hub"
+	"superscalar/refnode/participant"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 )
@@ -37,18 +41,26 @@ func (w *town) foundLeaf(shape string) {
 // its new output alone.
 func (w *town) buy(c *socket, sat uint64) {
 	w.t.Helper()
+	w.order(control.Sale{Peer: transport.NodeID(c.id), AmountSat: sat}, w.clients...)
+}
+
+// order gives an order that takes an update, and waits until the channels of the
+// clients below the state are on their new outputs alone.
+func (w *town) order(sale control.Sale, below ...*socket) {
+	w.t.Helper()
 	before := map[string]bool{}
 	for _, s := range w.lsp.Hub().Channels() {
 		before[s.Txid.String()] = true
 	}
 	w.lsp.eventually("it sells", func() bool {
-		_, err := w.lsp.Sell(control.Sale{Peer: transport.NodeID(c.id), AmountSat: sat})
+		_, err := w.lsp.Sell(sale)
 		return err == nil
 	})
-	for _, s := range w.all() {
+	for _, s := range append([]*socket{w.lsp}, below...) {
 		s.eventually("its channels have moved", func() bool {
 			for _, ch := range s.Hub().Channels() {
-				if before[ch.Txid.String()] || !ch.Alone {
+				concerned := s != w.lsp || slices.ContainsFunc(below, func(c *socket) bool { return c.id == ch.Peer })
+				if concerned && (before[ch.Txid.String()] || !ch.Alone) {
 					return false
 				}
 			}
@@ -91,6 +103,59 @@ func TestAnUpdateMovesChannels(t *testing.T) {
 	}
 	if paid := w.commitment(channel); !paid[43_998] {
 		t.Errorf("what spends the channel's output pays %v, not 43,998 sat", paid)
+	}
+}
+
+// Stock of one leaf grows a channel in another by an update of the state above both:
+// every channel below it moves and keeps its balance, none gets smaller, what the
+// buyer gets is what that stock loses, and who leaves gets the newest state onto the
+// chain (CHG-015).
+func TestLiquidityMovesBetweenLeaves(t *testing.T) {
+	for _, shape := range []string{"kickoff 1 / state 2 / kickoff 1 / dw 2", "kickoff 1 / state 2 / kickoff 1 / ps 2"} {
+		t.Run(shape, func(t *testing.T) { movesBetweenLeaves(t, shape) })
+	}
+}
+
+func movesBetweenLeaves(t *testing.T, shape string) {
+	w := newTown(t, 4)
+	alice, carol := w.clients[0], w.clients[2]
+	alice.coins(w.chain, 100_000, 6)
+	w.foundLeaf(shape)
+	for i, c := range w.clients {
+		w.lsp.pay(c, uint64(i+1)*4_000_000)
+	}
+	from := transport.NodeID(carol.id)
+	much := control.Sale{Peer: transport.NodeID(alice.id), AmountSat: 100_001, From: &from}
+	if _, err := w.lsp.Sell(much); !errors.Is(err, ceremony.ErrSoldOut) {
+		t.Errorf("more than the other leaf's stock: %v", err)
+	}
+	stranger := transport.NodeID(w.lsp.id)
+	if _, err := w.lsp.Sell(control.Sale{Peer: transport.NodeID(alice.id), AmountSat: 1, From: &stranger}); !errors.Is(err, participant.ErrNoFactory) {
+		t.Errorf("from somebody who is no client: %v", err)
+	}
+	w.order(control.Sale{Peer: transport.NodeID(alice.id), AmountSat: 60_000, From: &from}, w.clients...)
+	for i, c := range w.clients {
+		want := uint64(200_000)
+		if c == alice {
+			want = 260_000
+		}
+		w.capacity(c, want)
+		c.local(uint64(i+1) * 4_000_000)
+	}
+	now, err := w.lsp.Standing(t.Context())
+	if err != nil || *now.Factories[0].StockSat != 140_000 || now.Factories[0].CapacitySat != 860_000 {
+		t.Errorf("the LSP has %+v left: %v", now.Factories, err)
+	}
+	w.order(control.Sale{Peer: transport.NodeID(carol.id), AmountSat: 40_000, From: &from}, w.clients[2:]...) // the rest, of its own leaf
+	w.capacity(carol, 240_000)
+	w.lsp.pay(alice, 3_000_000)
+	alice.local(7_000_000)
+	channel := alice.Hub().Channels()[0]
+	if _, err := alice.Leave(control.Departure{}); err != nil {
+		t.Fatal(err)
+	}
+	if paid := w.commitment(channel); !paid[7_000] {
+		t.Errorf("what spends the channel's output pays %v, not 7,000 sat", paid)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"superscalar/refnode/ceremony"
@@ -84,7 +85,8 @@ func paramsFor(s factory.Shape) (factory.Params, error) {
 }
 
 // Sell implements control.Factories: by a sale in a factory of ps leaves, by an
-// update in one of dw leaves. A change that was interrupted goes first.
+// update in one of dw leaves, and where the stock of another group gives. A change
+// that was interrupted goes first.
 func (p *Participant) Sell(s control.Sale) (wire.CeremonyID, error) {
 	if p.lsp == nil {
 		return wire.CeremonyID{}, fmt.Errorf("a client buying liquidity: %w", node.ErrUnsupported)
@@ -99,11 +101,20 @@ func (p *Participant) Sell(s control.Sale) (wire.CeremonyID, error) {
 	if err := p.await(ceremony.Peer(s.Peer)); err != nil {
 		return wire.CeremonyID{}, err
 	}
-	start := p.lsp.Sell
-	if f.Tree.Factory().Terms().Shape.Leaf == factory.DW {
+	start, order := p.lsp.Sell, ceremony.Purchase{Factory: f.ID, Buyer: buyer, Amount: factory.Sat(s.AmountSat)}
+	if s.From != nil {
+		if order.From, err = place(f, ceremony.Peer(*s.From)); err != nil {
+			return wire.CeremonyID{}, err
+		}
+		if err := p.await(ceremony.Peer(*s.From)); err != nil {
+			return wire.CeremonyID{}, err
+		}
+		order.Wider = true
+	}
+	if order.Wider || f.Tree.Factory().Terms().Shape.Leaf == factory.DW {
 		start = p.lsp.Update
 	}
-	id, err := start(ceremony.Purchase{Factory: f.ID, Buyer: buyer, Amount: factory.Sat(s.AmountSat)})
+	id, err := start(order)
 	if errors.Is(err, ceremony.ErrInterrupted) {
 		if _, again := p.lsp.Resume(f.ID); again != nil {
 			return wire.CeremonyID{}, fmt.Errorf("factory %s: %w; resuming it: %w", f.ID, err, again)
@@ -114,6 +125,15 @@ func (p *Participant) Sell(s control.Sale) (wire.CeremonyID, error) {
 		return wire.CeremonyID{}, fmt.Errorf("factory %s: %w", f.ID, err)
 	}
 	return id, nil
+}
+
+// place is a client's place in a factory.
+func place(f lsp.Standing, client ceremony.Peer) (factory.ClientIndex, error) {
+	i := slices.IndexFunc(f.Members, func(m ceremony.FactoryMember) bool { return m.Peer == client })
+	if i < 0 {
+		return 0, fmt.Errorf("%s in factory %s: %w", client, f.ID, ErrNoFactory)
+	}
+	return factory.ClientIndex(i), nil
 }
 
 // find is the factory that a sale is about, and the client's place in it.
