@@ -90,6 +90,15 @@ func (w *world) moves(p ceremony.Purchase) bool {
 	if total != all || stock.Value-left.Value != p.Amount || after.Remaining(node) != tree.Remaining(node)-1 {
 		w.t.Errorf("%+v: %d sat of %d, the stock %d of %d, %s at %d of %d", p, total, all, left.Value, stock.Value, node, after.Remaining(node), tree.Remaining(node))
 	}
+	for _, n := range after.Nodes() { // the distribution of each output pays all of it to those below
+		var paid factory.Sat
+		for c := n.Clients.First; int(c) < n.Clients.End(); c++ {
+			paid += after.Claim(n.ID, c)
+		}
+		if paid != n.Value {
+			w.t.Errorf("%+v: the distribution above %s pays %d sat of %d", p, n.ID, paid, n.Value)
+		}
+	}
 	w.sameEverywhere(id)
 	return true
 }

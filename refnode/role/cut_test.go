@@ -63,8 +63,15 @@ func (w *cutWorld) settle(client int) {
 // before is a leaf of two clients, of whom the first has money and an HTLC on its way
 // in either direction.
 func before(t *testing.T) (disks []*disk, id wire.CeremonyID) {
+	return beforeIn(t, "kickoff 1 / dw 2")
+}
+
+// twoLeaves is the shape of a factory in which each of two clients has a leaf.
+const twoLeaves = "kickoff 1 / state 2 / kickoff 1 / dw 1"
+
+func beforeIn(t *testing.T, shape string) (disks []*disk, id wire.CeremonyID) {
 	w := newCutWorld(t, 2, nil)
-	id = w.found("kickoff 1 / dw 2")
+	id = w.found(shape)
 	w.offer(1, preimages[0], paid)
 	w.settle(1)
 	w.offer(1, preimages[1], inFlight)
@@ -86,7 +93,7 @@ func (w *cutWorld) sell(id wire.CeremonyID) error {
 }
 
 func (w *cutWorld) sellSome(id wire.CeremonyID, buyer factory.ClientIndex, amount factory.Sat) error {
-	_, out, err := w.lsp().lsp.Update(w.now, ceremony.Purchase{Factory: id, Buyer: buyer, Amount: amount})
+	_, out, err := w.lsp().lsp.Update(w.now, ceremony.Purchase{Factory: id, Buyer: buyer, Amount: amount, Wider: w.wider, From: 1})
 	w.out(out)
 	w.run()
 	return err
@@ -220,7 +227,19 @@ func at(n int, f fate) func(int, letter) fate {
 // update is completed or called off on both, and no sat is lost.
 func TestAnUpdateThatIsCutAnywhere(t *testing.T) {
 	disks, id := before(t)
+	cutAnywhere(t, disks, id, false)
+}
+
+// The same where the stock of another leaf gives, by the state above both (CHG-015).
+func TestAMoveBetweenLeavesThatIsCutAnywhere(t *testing.T) {
+	disks, id := beforeIn(t, twoLeaves)
+	cutAnywhere(t, disks, id, true)
+}
+
+func cutAnywhere(t *testing.T, disks []*disk, id wire.CeremonyID, wider bool) {
+	t.Helper()
 	w := newCutWorld(t, 2, disks)
+	w.wider = wider
 	var letters []string
 	w.watch = func(_ int, l letter) fate { letters = append(letters, l.String()); return arrives }
 	w.delivered = 0
@@ -244,10 +263,12 @@ func TestAnUpdateThatIsCutAnywhere(t *testing.T) {
 	scenarios, orders := 0, 0
 	try := func(what string, prepare func(w *cutWorld)) {
 		t.Helper()
-		if scenarios++; (testing.Short() || raced) && scenarios%7 != 0 {
+		scenarios++
+		if (testing.Short() || raced) && scenarios%7 != 0 || wider && scenarios%3 != 0 {
 			return
 		}
 		w := newCutWorld(t, 2, disks)
+		w.wider = wider
 		w.delivered = 0
 		prepare(w)
 		_ = w.sell(id)

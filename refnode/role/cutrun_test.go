@@ -49,6 +49,8 @@ type cutWorld struct {
 	watch     func(n int, l letter) fate
 	delivered int
 	orders    int // how often the update was ordered
+	// wider says that the stock is that of the second client's leaf.
+	wider bool
 }
 
 // fate is what happens to a message.
