@@ -25,7 +25,8 @@ func movingCases() []harness.Case {
 	}
 	cases = append(cases,
 		leafCase(lsp, "commitment-first", "An LSP does not begin phase 1 of an update before it has the commitment_signed of every channel below the state.", lspCommitsFirst, rule.CHG001),
-		leafCase(client, "commitment-first", "A client gives no partial signature of phase 1 of an update before it has commitment_signed on the new outpoint.", clientCommitsFirst, rule.CHG002))
+		leafCase(client, "commitment-first", "A client gives no partial signature of phase 1 of an update before it has commitment_signed on the new outpoint.", clientCommitsFirst, rule.CHG002),
+		leafCase(client, "htlc-signatures", "A client gives no partial signature of phase 1 of an update when an HTLC is not signed for the new outpoint.", clientChecksHTLCs, rule.CHG002))
 	both("funding-key", " keeps its funding_pubkey in a change, and refuses another one of its peer.", keyStays, rule.CHG003)
 	both("contribution", " contributes what the update gives, and refuses another contribution of its peer.", contributionFits, rule.CHG004)
 	both("continue", " continues a channel when phase 1 is complete, and not before.", continuesInTime, rule.CHG005)
@@ -37,6 +38,7 @@ func movingCases() []harness.Case {
 	both("sale", " does nothing with the channels of a group when its stock is sold.", saleLeavesChannels, rule.CHG011)
 	return append(cases,
 		leafCase(lsp, "one-change-of-a-leaf", "An LSP makes no second update while channels of a leaf are quiet for one.", oneChangeOfALeaf, rule.CHG014),
+		leafCase(lsp, "called-off-first", "An LSP makes no other update before the change that it called off is over in every channel.", calledOffFirst, rule.CHG014),
 		leafCase(lsp, "one-after-the-other", "An LSP makes no update before the channels below it have done with the one before.", oneAfterTheOther, rule.CHG012),
 		leafCase(lsp, "all-go-quiet", "An LSP moves the channels that its update leaves as large as they were, too.", allGoQuiet, rule.CHG013),
 	)
@@ -63,10 +65,36 @@ func clientCommitsFirst(p *harness.Play) {
 		return ok && a.Phase == 1
 	})
 	p.Check(rule.CHG002, sent, gomega.BeTrue(), "control: the aggregate nonces of phase 1 are sent")
-	signed := slices.ContainsFunc(m.lsp.Got, func(x wire.Ceremony) bool { return x.Type() == wire.TypePartials && harness.PhaseOf(x) == 1 })
-	p.Check(rule.CHG002, signed, gomega.BeFalse(), "no partial signatures of phase 1 before commitment_signed")
+	p.Check(rule.CHG002, m.signs(1), gomega.BeFalse(), "no partial signatures of phase 1 before commitment_signed")
 	release()
 	m.ended(rule.CHG002, endsWell)
+}
+
+// clientChecksHTLCs moves a channel with an HTLC of the target in it twice: signed as
+// it should be, and with another signature on that HTLC.
+func clientChecksHTLCs(p *harness.Play) {
+	for _, right := range []bool{true, false} {
+		m := movingOfClient(p)
+		m.pays(20_000_000)
+		m.ch.Offered(5_000_000)
+		bent := false
+		m.ch.Bend = func(x wire.Message) []wire.Message {
+			if c, ok := x.(*wire.CommitmentSigned); ok && !right && len(c.HTLCSignatures) == 1 {
+				other := *c
+				other.HTLCSignatures = []wire.Signature{c.Signature}
+				x, bent = &other, true
+			}
+			return []wire.Message{x}
+		}
+		m.update()
+		m.ch.Bend = nil
+		if right {
+			m.ended(rule.CHG002, endsWell)
+			continue
+		}
+		p.Check(rule.CHG002, bent, gomega.BeTrue(), "control: the update comes as far as a commitment with an HTLC")
+		p.Check(rule.CHG002, m.signs(1), gomega.BeFalse(), "no partial signatures of phase 1 without a signature on the HTLC")
+	}
 }
 
 // bent is an update in which the suite's part of the change is altered: the target
@@ -236,6 +264,23 @@ func oneChangeOfALeaf(p *harness.Play) {
 	}
 	release()
 	m.ended(rule.CHG014, endsWell)
+}
+
+// calledOffFirst keeps the echo of factory_change_abort back: what the LSP called off
+// is not over in that channel.
+func calledOffFirst(p *harness.Play) {
+	m := movingOfLSP(p)
+	m.hold(1, wire.TypeNonces)
+	echo := m.keep(m.ch, "factory_change_abort")
+	m.update()
+	m.end()
+	m.ch.Want(rule.CHG014, 0, "factory_change_abort", true)
+	m.release() // the answer that the LSP waits for (CER-045)
+	m.clients.TrySell(1, movedSat, true)
+	p.Check(rule.CHG014, ofType[*wire.Update](m.clients.Got[1]), gomega.HaveLen(1), "no other update before the echo of factory_change_abort")
+	echo()
+	m.clients.TrySell(1, movedSat, true)
+	p.Check(rule.CHG014, ofType[*wire.Update](m.clients.Got[1]), gomega.HaveLen(2), "control: the other update is proposed after it")
 }
 
 // oldStatePunished publishes the leaf that an update replaced, past what the target

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"slices"
+
 	btcwire "github.com/btcsuite/btcd/wire"
 	"github.com/onsi/gomega"
 
@@ -150,6 +152,11 @@ func (m *updating) ended(id rule.ID, what string) bool {
 }
 
 const endsWell = "control: the update comes to its end, and the channel is on the new outpoint alone"
+
+// signs reports whether the target, a client, gave partial signatures of a phase.
+func (m *updating) signs(phase uint8) bool {
+	return slices.ContainsFunc(m.lsp.Got, func(x wire.Ceremony) bool { return x.Type() == wire.TypePartials && harness.PhaseOf(x) == phase })
+}
 
 // pays moves msat to the client.
 func (m *updating) pays(msat uint64) {

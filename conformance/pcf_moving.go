@@ -183,6 +183,15 @@ func commitmentCases() []harness.Case {
 			ch.Want(rule.PCF122, from, "commitment_signed", true)
 			ch.Want(rule.PCF122, from, "factory_change_continue", false)
 		}),
+		moving("stands", "A node takes no commitment on the output in use while a change stands on the last one.", rule.PCF138, func(_ *harness.Play, ch *harness.Channel) {
+			ch.Offer()
+			signed := ch.SignsUnasked()
+			from := len(ch.Log)
+			committed(ch)
+			ch.Want(rule.PCF138, from, "commitment_signed", true)
+			ch.Provoke(rule.PCF138, signed, "a commitment_signed on the output in use", harness.WarnAndClose...)
+			afterwards(ch)
+		}),
 		moving("other-continue", "A node refuses factory_change_continue with another outpoint.", rule.PCF147, func(_ *harness.Play, ch *harness.Channel) {
 			ch.Change()
 			kept := harness.Withhold[*wire.ChangeContinue](ch, func() { ch.Start(0) })

@@ -50,6 +50,16 @@ func reestablishCases() []harness.Case {
 			ch.Reconnect()
 			ch.Want(rule.PCF153, from, "commitment_signed", true)
 		}),
+		moving("next-funding-in-use", "A node signs nothing again on an output in use.", rule.PCF159, func(_ *harness.Play, ch *harness.Channel) {
+			c := ch.Change()
+			for _, txid := range []wire.Txid{ch.M.Fundings[0].Txid, c.Txid} {
+				from := len(ch.Log)
+				bendReestablish(ch, func(m *wire.ChannelReestablish) { m.NextFunding = &wire.FundingState{Txid: txid, RetransmitFlags: 1} })
+				ch.Want(rule.PCF159, from, "channel_reestablish", true)
+				ch.Want(rule.PCF159, from, "commitment_signed", false)
+			}
+			ch.Works(rule.PCF159, "the channel goes on")
+		}),
 		moving("unknown-next-funding", "A node aborts a change that it does not know.", rule.PCF154, func(p *harness.Play, ch *harness.Channel) {
 			from := len(ch.Log)
 			bendReestablish(ch, func(m *wire.ChannelReestablish) { m.NextFunding = &wire.FundingState{Txid: p.Random32()} })

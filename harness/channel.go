@@ -36,6 +36,7 @@ type Channel struct {
 	Events []channel.Action
 
 	play     *Play
+	cfg      channel.Config
 	identity int
 	next     LoopbackChange
 	leaf     *LeafChannels // nil for a Loopback channel
@@ -126,11 +127,12 @@ func (c *Peer) Propose(o LoopbackOpen) *Channel {
 	}
 	c.Send(open)
 	accept := MustAwait[*wire.AcceptChannel](c, "accept_channel for a Loopback channel")
-	m, err := channel.NewOpener(c.channelConfig(keys, o.Rules), open, accept)
+	cfg := c.channelConfig(keys, o.Rules)
+	m, err := channel.NewOpener(cfg, open, accept)
 	if err != nil {
 		p.controlFailed("an accept_channel that a channel can be made with", oneLine(err.Error()))
 	}
-	ch := &Channel{Peer: c, M: m, Rule: p.Case.Rules[0], play: p, identity: slices.Index(p.peers, c)}
+	ch := &Channel{Peer: c, M: m, Rule: p.Case.Rules[0], play: p, cfg: cfg, identity: slices.Index(p.peers, c)}
 	ch.next.Txid = o.Txid
 	return ch
 }

@@ -168,6 +168,31 @@ func Withhold[M wire.Message](ch *Channel, do func()) []wire.Message {
 // Refuse is "sends a warning and closes the connection, or fails the channel".
 var Refuse = []Outcome{WarnedClosed, Errored, ErroredClosed}
 
+// SignsUnasked is the commitment_signed, without updates, that the suite's side could
+// send now for the output in use: what it signs is not sent, and its machine does
+// not know of it. The connection is made again for it.
+func (ch *Channel) SignsUnasked() wire.Message {
+	hello := ch.Reconnect()
+	if hello == nil {
+		ch.play.controlFailed("the channel is reestablished", fmt.Sprintf("after %v%s", ch.Names(), ch.Peer.how()))
+	}
+	twin, err := channel.Restore(ch.cfg, ch.M.Encode())
+	if err != nil {
+		panic(err) // its own encoding
+	}
+	twin.Connected()
+	twin.Receive(hello)
+	twin.Round()
+	twin.Take()
+	twin.Commit()
+	for _, a := range twin.Take() {
+		if s, ok := a.(channel.Send); ok && s.Message.Name() == "commitment_signed" {
+			return s.Message
+		}
+	}
+	panic("a channel at rest signs nothing") // the suite's own side
+}
+
 // Drop ends the connection and makes a new one, as far as init; Resume goes on.
 func (ch *Channel) Drop() Reaction {
 	if ch.Peer.Open() {

@@ -61,7 +61,7 @@ func (m *Machine) Batching() bool { return m.batch != nil }
 // for outputs that are none any more left out (PCF-133, PCF-135).
 func (m *Machine) wholeBatch(msgs []*wire.CommitmentSigned) {
 	if m.stands() {
-		m.warn("", "commitment_signed while a change stands on the last one")
+		m.warn(rule.PCF138, "commitment_signed while a change stands on the last one")
 		return
 	}
 	if !m.operational() {

@@ -95,7 +95,7 @@ func (m *Machine) commitmentSigned(msg *wire.CommitmentSigned) {
 	switch {
 	case m.firstOnNewOutput(msg):
 	case m.stands():
-		m.warn("", "commitment_signed while a change stands on the last one")
+		m.warn(rule.PCF138, "commitment_signed while a change stands on the last one")
 	case !m.operational():
 		m.warn("", "commitment_signed before channel_ready was exchanged")
 	case len(m.activeFundings()) > 1 && m.on(rule.PCF133):
@@ -108,8 +108,8 @@ func (m *Machine) commitmentSigned(msg *wire.CommitmentSigned) {
 }
 
 // stands reports whether a change stands on the commitments of now. The next one
-// would revoke the only commitment that we have on the new output.
-func (m *Machine) stands() bool { return m.changing() != nil }
+// would revoke the only commitment that we have on the new output (PCF-138).
+func (m *Machine) stands() bool { return m.changing() != nil && m.on(rule.PCF138) }
 
 // accept checks the signatures on our next commitment, one message for each
 // output that updates are signed for, and revokes the one before. Both happen

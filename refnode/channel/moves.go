@@ -27,6 +27,10 @@ func (m *Machine) inRound() bool {
 // to.
 func (m *Machine) Negotiating() bool { return m.change != nil }
 
+// Quieting reports whether the channel is quiescent, or on its way there or out of
+// it: a change of it that was called off is not over before the peer has said so.
+func (m *Machine) Quieting() bool { return m.quieting() }
+
 // Changing returns the txid of the output that is committed to and not continued;
 // false when there is none.
 func (m *Machine) Changing() (wire.Txid, bool) {

@@ -199,10 +199,15 @@ func (m *Machine) takeUnfinished(theirs *wire.FundingState) {
 		m.quiet.ours, m.quiet.theirs, m.quiet.aborting = true, true, true
 		m.limitQuiescence()
 		m.sendAbort("unknown change in next_funding")
-	case f != nil && f != &m.Fundings[0] && !f.Did.has(gotContinue) && theirs.RetransmitFlags&wantsCommitment != 0 && m.on(rule.PCF153):
-		// On no other output: there our next commitment may be under way, and a
-		// second one of that number, with the point of the last, could never be
-		// punished.
+	case f != nil && m.standsOn(f) && theirs.RetransmitFlags&wantsCommitment != 0 && m.on(rule.PCF153):
 		m.signNewOutput(f)
 	}
+}
+
+// standsOn reports whether next_funding may name an output: the peer has not
+// continued its change (PCF-159). On an output in use our next commitment may be
+// under way, and a second one of that number, with the point of the last, could
+// never be punished.
+func (m *Machine) standsOn(f *Funding) bool {
+	return f != &m.Fundings[0] && !f.Did.has(gotContinue) || !m.on(rule.PCF159)
 }

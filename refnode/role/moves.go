@@ -77,7 +77,11 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 		switch {
 		case m.Broken():
 			return ceremony.ErrNoChannel
-		case again, m.Knows(fundingTxid(to)), !c.rules.On(rule.CHG012):
+		case again, m.Knows(fundingTxid(to)):
+			return nil
+		case to.LSPKey == pointOf(to.Key) && m.Quieting() && c.rules.On(rule.CHG014):
+			return ceremony.ErrStillMoving
+		case !c.rules.On(rule.CHG012):
 			return nil
 		case to.LSPKey == pointOf(to.Key) && !m.Settled(at), len(m.Fundings) > 1:
 			return ceremony.ErrStillMoving
