@@ -15,7 +15,8 @@ const (
 )
 
 // Block says how high the chain is. Inside a factory the plugin is warned of
-// HTLCs that come close to their expiry; outside the channel is failed.
+// HTLCs that come close to their expiry, with every block as long as they are there;
+// outside the channel is failed.
 func (m *Machine) Block(height Height) {
 	m.height = height
 	if m.since == 0 {
@@ -36,10 +37,7 @@ func (m *Machine) Block(height Height) {
 			m.fail("", fmt.Sprintf("HTLC %d expires at %d", h.ID, h.Expiry))
 			return
 		}
-		if !h.Warned {
-			h.Warned = true
-			m.act(EarlyWarning{ID: h.ID, Offered: h.By == m.Side, Expiry: h.Expiry})
-		}
+		m.act(EarlyWarning{ID: h.ID, Offered: h.By == m.Side, Expiry: h.Expiry})
 	}
 }
 

@@ -146,8 +146,9 @@ func TestClosingFees(t *testing.T) {
 	}
 }
 
-// Early warnings: at the height of the rule and not a block before, once
-// (PCF-089, PCF-090).
+// Early warnings: at the height of the rule and not a block before, and with every
+// block, after a restart too, as long as the HTLC is there: whoever hears them may not
+// have been able to do anything (PCF-089, PCF-090).
 func TestEarlyWarnings(t *testing.T) {
 	p := opened(t, setting{})
 	p.offer(0) // expires at 1,000
@@ -157,13 +158,19 @@ func TestEarlyWarnings(t *testing.T) {
 		height channel.Height
 		want   bool
 	}{
-		{offered, 1000 - 144 - 1, false}, {offered, 1000 - 144, true}, {offered, 1000 - 144 + 1, false},
+		{offered, 1000 - 144 - 1, false}, {offered, 1000 - 144, true}, {offered, 1000 - 144 + 1, true},
 		{received, 1000 - 144 - 18, false}, // no preimage yet
 	} {
 		c.m.Block(c.height)
 		if _, warned := find[channel.EarlyWarning](c.m.Take()); warned != c.want {
 			t.Errorf("height %d: %v, want %v", c.height, warned, c.want)
 		}
+	}
+	again, err := channel.Restore(p.nodes[0].cfg, offered.Encode())
+	p.must(err)
+	again.Block(1000 - 144 + 2)
+	if _, warned := find[channel.EarlyWarning](again.Take()); !warned {
+		t.Error("a restarted node is not warned of an HTLC that it was warned of before")
 	}
 	h := p.nodes[1].router.received[0]
 	received.Block(500)

@@ -115,7 +115,7 @@ func codeHTLC(c *coder, p **HTLC) {
 	c.stream(&h.Extra)
 	c.fixed(h.Origin[:])
 	small(c, &h.Refuse, RefuseShutdown)
-	c.flag(&h.Warned)
+	c.flag(new(bool)) // records of before say whether the plugin was warned: it is, with every block
 	c.flag(&h.Ended)
 	small(c, &h.Stage, irrevocable)
 	number(c, &h.Order)

@@ -71,7 +71,6 @@ type HTLC struct {
 	Extra   wire.Stream
 	Origin  Origin // zero for the peer's
 	Refuse  Refuse // why it must be failed, 0: it need not
-	Warned  bool   // PCF-089, PCF-090: the plugin knows
 	Ended   bool   // its end on chain was told to the router
 	Stage   stage
 	Order   uint64 // Sequence when we sent it

@@ -17,8 +17,6 @@ import (
 	"sync"
 	"unicode"
 
-	btcwire "github.com/btcsuite/btcd/wire"
-
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/client"
@@ -229,16 +227,6 @@ func (k *Keeper) standings() (out []standing) {
 
 func (s standing) leaves(c factory.ClientIndex) bool { return slices.Contains(s.leaving, c) }
 
-// has reports whether an outpoint is a channel output of a client.
-func (s standing) has(c factory.ClientIndex, o btcwire.OutPoint) bool {
-	for _, ch := range s.tree.Channels(c) {
-		if ch.Outpoint == o {
-			return true
-		}
-	}
-	return false
-}
-
 // holds reports whether a client has a channel output with a key of the LSP, on
 // whatever outpoint: an update moves it in the tree and in the registry, not at
 // the same moment.
@@ -281,7 +269,7 @@ func (k *Keeper) Check() error {
 			errs = append(errs, fmt.Errorf("factory %.8s: %w", f.id, err))
 			continue
 		}
-		for _, c := range k.cfg.Registry.Channels(f.id, f.has) {
+		for _, c := range k.cfg.Registry.Channels(f.id, f.holds) {
 			use := channel.Use{Suspended: err != nil || f.leaves(c.Client), Until: channel.Height(c.Params.ExitHeight(c.Shape))}
 			if k.cfg.Client != nil && !coins {
 				cover, err := f.tree.Cover(c.Client)

@@ -42,7 +42,10 @@ type office struct {
 	told     chan string
 }
 
-func newOffice(t *testing.T) *office {
+func newOffice(t *testing.T) *office { return newOfficeOf(t, leaves.Config{}) }
+
+// newOfficeOf is newOffice for a role.
+func newOfficeOf(t *testing.T, cfg leaves.Config) *office {
 	t.Helper()
 	s, err := store.Open(t.TempDir())
 	if err != nil {
@@ -59,7 +62,8 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.Close)
-	o.keeper = leaves.New(leaves.Config{Registry: o.registry, Hub: h, Leave: func() {}, Tell: func(s string) { o.told <- s }})
+	cfg.Registry, cfg.Hub, cfg.Leave, cfg.Tell = o.registry, h, func() {}, func(s string) { o.told <- s }
+	o.keeper = leaves.New(cfg)
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() { defer close(ended); o.keeper.Run(done) }()

@@ -325,13 +325,14 @@ type Channel struct {
 	ID wire.ChannelID
 }
 
-// Channels are the opened channels of a factory on outputs that are in its tree.
-func (c *Channels) Channels(id wire.CeremonyID, in func(factory.ClientIndex, btcwire.OutPoint) bool) []Channel {
+// Channels are the opened channels of a factory that have an output in its tree. in
+// looks for that by the LSP's key.
+func (c *Channels) Channels(id wire.CeremonyID, in func(client factory.ClientIndex, lsp wire.Point) bool) []Channel {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []Channel
 	for _, e := range c.sorted() {
-		if e.Factory == id && e.opened && in(e.Client, e.Outpoint) {
+		if e.Factory == id && e.opened && in(e.Client, e.LSPKey) {
 			out = append(out, Channel{e.ChannelOutput, e.id()})
 		}
 	}
