@@ -21,6 +21,12 @@ type ClientConfig struct {
 	// Accept says whether the wallet wants to take part; nil accepts
 	// everything.
 	Accept func(*wire.Invite) error
+	// Joins keeps the id of an attempt to create a factory, before the invitation is
+	// answered; its error refuses the invitation, as for an id that it has kept before
+	// (CER-003). Quits may drop it: the attempt has ended before the client signed
+	// anything. Nil: the Client alone remembers.
+	Joins func(id wire.CeremonyID) error
+	Quits func(id wire.CeremonyID)
 	// Failed hears why the client ended an attempt; nil is silence.
 	Failed func(id wire.CeremonyID, f *Failure)
 }
@@ -107,6 +113,7 @@ type clientAttempt struct {
 	change     *clientChange // nil while a factory is created
 	held       bool          // ceremony_stored waits for a channel (CHAN-002)
 	expects    bool          // it said which channel it makes an output for
+	signed     bool          // it may have given a signature
 	// move is where an update takes the client's channel, nil without;
 	// aggregates wait for that (CHG-002).
 	move       *ChannelOutput
@@ -209,6 +216,9 @@ func (c *Client) end() {
 		case a.expects:
 			c.cfg.forgetChannels(c.lsp, a.id)
 		}
+		if a := c.attempt; a.creates() && !a.signed && c.cfg.Quits != nil {
+			c.cfg.Quits(a.id)
+		}
 		c.attempt = nil
 	}
 }
@@ -276,6 +286,7 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 			}
 		}
 	}
+	a.signed = true
 	if err := c.cfg.Store.Sign(a.factoryID(), entries(a.signer.slots)); err != nil {
 		return nil, err
 	}
@@ -289,6 +300,9 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 	a.state = signing
 	return []wire.Ceremony{&wire.Partials{Attempt: wire.Attempt{Ceremony: a.id}, Phase: a.phase, Partials: partials}}, nil
 }
+
+// creates reports whether an attempt is one to create a factory.
+func (a *clientAttempt) creates() bool { return a.invite != nil && a.invite.Factory == nil }
 
 // factoryID names the factory that an attempt creates or changes.
 func (a *clientAttempt) factoryID() wire.CeremonyID {

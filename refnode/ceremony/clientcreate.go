@@ -27,20 +27,38 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 	if err := c.taken(m); err != nil && c.cfg.on(rule.CER032) {
 		return []wire.Ceremony{asFailure(err).abort(m.ID())}
 	}
-	if fresh := m.Factory == nil; fresh && (c.joined[m.ID()] || len(c.joined) >= maxJoined) && c.cfg.on(rule.CER003+"/again") {
-		return []wire.Ceremony{fail(wire.ReasonRefused, rule.CER003, "an attempt with this ceremony_id was joined before").abort(m.ID())}
-	}
 	a, join, err := c.join(m)
 	if err != nil {
 		return []wire.Ceremony{asFailure(err).abort(m.ID())}
 	}
+	if a.creates() && c.cfg.on(rule.CER003+"/again") {
+		if f := c.remember(m.ID()); f != nil {
+			return []wire.Ceremony{f.abort(m.ID())}
+		}
+	}
 	c.end()
 	c.attempt = a
-	if m.Factory == nil {
-		c.joined[m.ID()] = true
-	}
 	a.deadline = c.patience(now)
 	return []wire.Ceremony{join}
+}
+
+// remember fails for the id of an attempt that was joined before, and, which the owner
+// hears, for one that cannot be kept.
+func (c *Client) remember(id wire.CeremonyID) *Failure {
+	if c.joined[id] || len(c.joined) >= maxJoined {
+		return fail(wire.ReasonRefused, rule.CER003, "an attempt with this ceremony_id was joined before")
+	}
+	if c.cfg.Joins != nil {
+		if err := c.cfg.Joins(id); err != nil {
+			f := fail(wire.ReasonRefused, rule.CER003, "%w", err)
+			if c.cfg.Failed != nil {
+				c.cfg.Failed(id, f)
+			}
+			return f
+		}
+	}
+	c.joined[id] = true
+	return nil
 }
 
 func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {

@@ -183,6 +183,8 @@ func (c *Client) config(lsp ceremony.Peer) ceremony.ClientConfig {
 			Funded: c.funded,
 		},
 		Accept: func(m *wire.Invite) error { return c.accept(lsp, m) },
+		Joins:  func(id wire.CeremonyID) error { return c.joins(lsp, id) },
+		Quits:  func(id wire.CeremonyID) { c.quits(lsp, id) },
 		Failed: func(id wire.CeremonyID, f *ceremony.Failure) {
 			if c.cfg.Failed != nil {
 				c.cfg.Failed(lsp, id, f)

@@ -1,0 +1,102 @@
+package client_test
+
+import (
+	"testing"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/role/roletest"
+	"superscalar/wire"
+)
+
+// invited is the answer of the first client to an invitation.
+func invited(w *roletest.World, lsp ceremony.Peer, id wire.CeremonyID) wire.Ceremony {
+	w.T.Helper()
+	c := w.Clients[0].Client
+	c.Receive(lsp, &wire.Invite{Attempt: wire.Attempt{Ceremony: id}, Capacity: 100_000})
+	out := c.Outgoing(lsp)
+	if len(out) != 1 {
+		w.T.Fatalf("%d answers to an invitation", len(out))
+	}
+	return out[0]
+}
+
+// refused reports whether an answer refuses because of the id.
+func refused(m wire.Ceremony) bool {
+	a, ok := m.(*wire.Abort)
+	return ok && a.Reason == wire.ReasonRefused
+}
+
+func restarts(w *roletest.World) {
+	w.T.Helper()
+	w.Stop(w.Clients[0])
+	w.Start(w.Clients[0])
+}
+
+// An id is joined once with one LSP, also when the process ends in between (CER-003).
+func TestAnIDIsJoinedOnce(t *testing.T) {
+	w := roletest.New(t, 1)
+	id := wire.CeremonyID{7}
+	if _, ok := invited(w, w.LSP.Peer, id).(*wire.Join); !ok {
+		t.Fatal("it does not join")
+	}
+	restarts(w)
+	if answer := invited(w, w.LSP.Peer, id); !refused(answer) {
+		t.Errorf("after a restart it answers %+v", answer)
+	}
+	if _, ok := invited(w, w.LSP.Peer, wire.CeremonyID{8}).(*wire.Join); !ok {
+		t.Error("it does not join under another id")
+	}
+	other := ceremony.Peer{2, 0xee}
+	if _, ok := invited(w, other, id).(*wire.Join); !ok {
+		t.Error("it does not join with another LSP, for which it has other keys")
+	}
+}
+
+// The id of an attempt that ended before the client signed anything is dropped: who
+// comes and goes fills no disk. That of one that it signed in stays, whatever became of
+// it.
+func TestWhatIsKeptOfAnAttempt(t *testing.T) {
+	w := roletest.New(t, 1)
+	c, id := w.Clients[0], wire.CeremonyID{7}
+	count := func() int {
+		keys, err := c.Store.Keys("joined")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(keys)
+	}
+	for range 3 {
+		if _, ok := invited(w, w.LSP.Peer, id).(*wire.Join); !ok {
+			t.Fatal("it does not join under an id whose key has signed nothing")
+		}
+		if refusal := invited(w, w.LSP.Peer, wire.CeremonyID{9}); refused(refusal) || count() != 1 {
+			t.Fatalf("busy, it answers %+v and keeps %d ids", refusal, count())
+		}
+		c.Client.Receive(w.LSP.Peer, &wire.Abort{Attempt: wire.Attempt{Ceremony: id}, Reason: wire.ReasonRestart})
+		if again := invited(w, w.LSP.Peer, id); !refused(again) {
+			t.Fatalf("on the same connection it answers %+v", again)
+		}
+		c.Client.Disconnected(w.LSP.Peer)
+		if n := count(); n != 0 {
+			t.Fatalf("it keeps %d ids", n)
+		}
+	}
+	signed, err := w.Create("kickoff 1 / ps 2", func(toLSP bool, _ int, m wire.Ceremony) bool { return m.Type() != wire.TypePartials })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Client.Disconnected(w.LSP.Peer)
+	restarts(w)
+	if answer := invited(w, w.LSP.Peer, signed); !refused(answer) || count() != 1 {
+		t.Errorf("it answers %+v and keeps %d ids", answer, count())
+	}
+}
+
+// What cannot be kept is not joined.
+func TestNoJoinWithoutARecord(t *testing.T) {
+	w := roletest.New(t, 1)
+	w.Clients[0].Disk.FailAfter(0)
+	if answer, ok := invited(w, w.LSP.Peer, wire.CeremonyID{7}).(*wire.Abort); !ok {
+		t.Errorf("it answers %+v", answer)
+	}
+}
