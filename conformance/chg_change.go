@@ -34,6 +34,7 @@ func movingCases() []harness.Case {
 	both("round", " signs once on the new outpoint alone after a change has locked.", roundFollows, rule.CHG007)
 	both("ended-early", " calls a change off whose update ended before phase 1 began.", calledOff, rule.CHG009)
 	both("ended-late", " does not call a change off whose update ended after phase 1 began.", notCalledOff, rule.CHG010)
+	both("goes-on", " continues a channel whose update ended after phase 1 began, and payments go on on both outpoints.", goesOn, rule.CHG025)
 	both("replaced-kept", " that sees a revoked commitment on a replaced output takes what the revocation gives it.", oldStatePunished, rule.PCF127)
 	both("sale", " does nothing with the channels of a group when its stock is sold.", saleLeavesChannels, rule.CHG011)
 	return append(cases,
@@ -190,17 +191,51 @@ func calledOff(begin func() *updating) {
 	m.ended(rule.CHG009, endsWell)
 }
 
-// notCalledOff ends an update that the target has signed, or let client 0 sign.
+// stop ends an update that the target has signed, or let client 0 sign.
+func (m *updating) stop() {
+	if m.lsp != nil {
+		m.lsp.Interrupt(wire.TypePartials, 1, m.update)
+		return
+	}
+	m.hold(1, wire.TypePartials)
+	m.update()
+	m.end()
+}
+
+// goesOn has both sides use a channel whose update was stopped. An LSP does not say so
+// first: it does not know whether its client has begun.
+func goesOn(begin func() *updating) {
+	m := begin()
+	m.pays(20_000_000)
+	from := len(m.ch.Log)
+	answer := func() {}
+	if m.clients != nil {
+		answer = m.keep(m.ch, "factory_change_continue")
+	}
+	m.stop()
+	m.ch.Want(rule.CHG025, from, "commitment_signed", true)
+	if m.clients != nil {
+		m.ch.Want(rule.CHG025, from, "factory_change_continue", false)
+	}
+	answer()
+	if !m.ch.Want(rule.CHG025, from, "factory_change_continue", true) {
+		return
+	}
+	from = len(m.ch.Log)
+	m.ch.Works(rule.CHG025, "payments go on, on both outpoints")
+	checkBatches(m.p, m.ch, from)
+	m.pays(20_000_000)
+	if m.clients != nil {
+		m.release() // the answer that the LSP waits for (CER-045)
+	}
+	m.update()
+	m.ended(rule.CHG025, "the same update, made again, comes to its end")
+}
+
 func notCalledOff(begin func() *updating) {
 	m := begin()
 	from := len(m.ch.Log)
-	if m.lsp != nil {
-		m.lsp.Interrupt(wire.TypePartials, 1, m.update)
-	} else {
-		m.hold(1, wire.TypePartials)
-		m.update()
-		m.end()
-	}
+	m.stop()
 	m.ch.Want(rule.CHG010, from, "commitment_signed", true)
 	m.ch.Want(rule.CHG010, from, "factory_change_abort", false)
 	if m.clients != nil {

@@ -363,8 +363,9 @@ func batchCases() []harness.Case {
 	return cases
 }
 
-// checkBatches holds the target's batches against PCF-130.
+// checkBatches holds the target's batches against PCF-130, for the case's first rule.
 func checkBatches(p *harness.Play, ch *harness.Channel, from int) {
+	id := p.Case.Rules[0]
 	var want []wire.Txid
 	for _, f := range ch.M.Fundings {
 		want = append(want, f.Txid)
@@ -376,15 +377,15 @@ func checkBatches(p *harness.Play, ch *harness.Channel, from int) {
 			continue
 		}
 		batches++
-		p.Check(rule.PCF130, b.BatchSize, gomega.BeEquivalentTo(len(want)), fmt.Sprintf("a batch_size of %d", len(want)))
-		p.Check(rule.PCF130, b.MessageType, gomega.HaveValue(gomega.BeEquivalentTo(132)), "message_type 132")
+		p.Check(id, b.BatchSize, gomega.BeEquivalentTo(len(want)), fmt.Sprintf("a batch_size of %d", len(want)))
+		p.Check(id, b.MessageType, gomega.HaveValue(gomega.BeEquivalentTo(132)), "message_type 132")
 		var got []wire.Txid
 		for _, m := range ch.Log[min(from+i+1, len(ch.Log)):min(from+i+1+len(want), len(ch.Log))] {
 			if c, ok := m.(*wire.CommitmentSigned); ok && c.FundingTxid != nil {
 				got = append(got, *c.FundingTxid)
 			}
 		}
-		p.Check(rule.PCF130, got, gomega.ConsistOf(want), "one commitment_signed for each outpoint, nothing between")
+		p.Check(id, got, gomega.ConsistOf(want), "one commitment_signed for each outpoint, nothing between")
 	}
-	p.Check(rule.PCF130, batches, gomega.BeNumerically(">=", 1), "start_batch before the signatures of an update")
+	p.Check(id, batches, gomega.BeNumerically(">=", 1), "start_batch before the signatures of an update")
 }

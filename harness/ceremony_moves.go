@@ -158,9 +158,21 @@ func (ch *Channel) follow() {
 	if ch.to.begun && !ch.leaf.opener {
 		_ = m.PendingOn(to)
 	}
+	if changing, ok := m.Changing(); ok && changing == to && ch.goesOn() {
+		_ = m.ChangeStored()
+	}
 	if ch.leaf.opener && ch.to.live && !ch.to.started && !m.Negotiating() && !m.Committed(to) {
 		ch.to.started = m.StartChange(int64(ch.to.Value)-int64(m.Value()), nil) == nil
 	}
+}
+
+// goesOn reports whether a change continues because its attempt has ended after phase
+// 1 began (CHG-025): the client says so first.
+func (ch *Channel) goesOn() bool {
+	if ch.leaf.opener {
+		return ch.to.begun && ch.M.PeerContinues(fundingTxid(ch.to.ChannelOutput))
+	}
+	return ch.to.begun && !ch.to.live
 }
 
 // callOff ends a change that no ceremony knows of.

@@ -114,6 +114,8 @@ func channels() []Mutant {
 	off(rule.CHG009, "leaves changes open whose updates ended", "factory_change_abort did not come")
 	off(rule.CHG010, "forgets changes whose updates ended", "the change is not called off")
 	as("CHG-010/lsp", "calls changes off whose updates ended", "factory_change_abort came", rule.CHG010)
+	off(rule.CHG025, "stays quiet until whoever stopped an update is back", "factory_change_continue did not come")
+	as("CHG-025/first", "continues as the LSP what its client may not have begun", "factory_change_continue came", rule.CHG025+"/first")
 	off(rule.CHG012, "makes updates while channels are not done with the one before", "no second update before")
 	off(rule.CHG014, "makes another update while a change that it called off is not over", "no other update before")
 	as("CHG-014/both", "makes two updates of a leaf at a time", "no second update while", rule.CHG014, rule.CER042, rule.CHG012)

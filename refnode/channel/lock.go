@@ -61,6 +61,9 @@ func (m *Machine) changeContinue(msg *wire.ChangeContinue) {
 	default:
 		f.Did |= gotContinue
 		m.save()
+		if !f.Did.has(sentContinue) {
+			m.act(AskContinue{f.Txid}) // the peer has not waited for us: the plugin may not either (CHG-025)
+		}
 		m.continued(f)
 	}
 }

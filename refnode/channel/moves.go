@@ -47,6 +47,13 @@ func (m *Machine) Committed(txid wire.Txid) bool {
 	return f != nil && (f == &m.Fundings[0] || f.Did.has(sentCommit|gotCommit))
 }
 
+// PeerContinues reports whether the peer has continued the change to the output of a
+// transaction.
+func (m *Machine) PeerContinues(txid wire.Txid) bool {
+	f := m.findFunding(txid)
+	return f != nil && f.Did.has(gotContinue)
+}
+
 // Knows reports whether the channel is on the output of a transaction, or on its way
 // there.
 func (m *Machine) Knows(txid wire.Txid) bool { return m.findFunding(txid) != nil }

@@ -208,11 +208,26 @@ func (c *Channels) follow(e *entry, m *channel.Machine) {
 	if e.next.begun && !e.lsp() {
 		_ = m.PendingOn(to)
 	}
-	if changing, ok := m.Changing(); ok && changing == to && !c.rules.On(rule.CHG005) {
+	if changing, ok := m.Changing(); ok && changing == to && (c.goesOn(e, m) || !c.rules.On(rule.CHG005)) {
 		_ = m.ChangeStored()
 	}
 	if e.lsp() && e.next.live && !e.next.started && !m.Negotiating() && !m.Committed(to) {
 		e.next.started = m.StartChange(c.contribution(e, m), nil) == nil
+	}
+}
+
+// goesOn reports whether a change continues although its state may never be complete:
+// the attempt has ended after its phase 1 began, and payments do not wait for whoever
+// stopped it (CHG-025). The client speaks first. It knows whether it has begun; a change
+// that it has not it calls off, and the LSP must not have continued that.
+func (c *Channels) goesOn(e *entry, m *channel.Machine) bool {
+	switch {
+	case !e.next.begun || !c.rules.On(rule.CHG025):
+		return false
+	case e.lsp():
+		return m.PeerContinues(fundingTxid(e.next.ChannelOutput)) || !e.next.live && !c.rules.On(rule.CHG025+"/first")
+	default:
+		return !e.next.live
 	}
 }
 
