@@ -1,12 +1,15 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,6 +124,7 @@ type factorySide struct {
 	lsp    *lsp.LSP
 	client *client.Client
 	err    error
+	online map[plugin.PeerID]bool // who is connected
 
 	wayout  *role.WayOut
 	stop    context.CancelFunc // ends it, and the keeper
@@ -136,20 +140,32 @@ type factorySide struct {
 
 // get returns the role behind it, nil when it could not be made.
 func (f *factorySide) get() plugin.Ceremonies {
+	r, missed := f.begun()
+	for _, peer := range missed {
+		r.Connected(peer)
+	}
+	return r
+}
+
+// begun is get, and whose connections the role does not know of.
+func (f *factorySide) begun() (r plugin.Ceremonies, missed []plugin.PeerID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lsp == nil && f.client == nil && f.err == nil {
 		if f.err = f.make(); f.err == nil {
 			f.err = f.keep()
 		}
+		if f.err == nil && f.lsp != nil {
+			missed = slices.SortedFunc(maps.Keys(f.online), func(a, b plugin.PeerID) int { return bytes.Compare(a[:], b[:]) })
+		}
 	}
 	switch {
 	case f.err != nil:
-		return nil
+		return nil, nil
 	case f.lsp != nil:
-		return f.lsp
+		return f.lsp, missed
 	default:
-		return f.client
+		return f.client, nil
 	}
 }
 
@@ -340,9 +356,15 @@ func (f *factorySide) made() plugin.Ceremonies {
 	}
 }
 
-// Connected implements plugin.Ceremonies. Who connected before the role was
-// made does not matter to it: an LSP hears of its clients with the order.
+// Connected implements plugin.Ceremonies. Of who connected before the role was made an
+// LSP hears when it is.
 func (f *factorySide) Connected(peer plugin.PeerID) {
+	f.mu.Lock()
+	if f.online == nil {
+		f.online = map[plugin.PeerID]bool{}
+	}
+	f.online[peer] = true
+	f.mu.Unlock()
 	if r := f.made(); r != nil {
 		r.Connected(peer)
 	}
@@ -350,6 +372,9 @@ func (f *factorySide) Connected(peer plugin.PeerID) {
 
 // Disconnected implements plugin.Ceremonies.
 func (f *factorySide) Disconnected(peer plugin.PeerID) {
+	f.mu.Lock()
+	delete(f.online, peer)
+	f.mu.Unlock()
 	if r := f.made(); r != nil {
 		r.Disconnected(peer)
 	}

@@ -36,6 +36,8 @@ type Funder interface {
 type LSPConfig struct {
 	Config
 	Funder Funder
+	// Online reports whether a client is connected; nil: all are.
+	Online func(Peer) bool
 	// Report hears what happens; nil is silence.
 	Report func(Event)
 }

@@ -35,6 +35,7 @@ var (
 	ErrUnknownFactory = errors.New("unknown factory")
 	ErrUnknownClient  = errors.New("no such client in the factory")
 	ErrBusy           = errors.New("another change has a client in common (CER-042)")
+	ErrAbsent         = errors.New("a client that has to sign is not connected")
 	ErrUsedUp         = errors.New("no state that covers the client can change any more")
 	ErrSoldOut        = errors.New("the stock is too small")
 	ErrUnknownNode    = errors.New("no such transaction in the factory")
@@ -158,6 +159,9 @@ func (l *LSP) inviteBuyer(ch *lspChange) (wire.CeremonyID, []Out, error) {
 		return ch.id, nil, own(err)
 	}
 	ch.members = l.membersOf(ch.factory, ch.tree.Factory().Layout().Groups(ch.record.Node)[ch.record.Group])
+	if err := l.present(ch); err != nil {
+		return ch.id, nil, err
+	}
 	if err := l.lock(ch); err != nil {
 		return ch.id, nil, err
 	}
@@ -192,6 +196,17 @@ func (l *LSP) membersOf(f *Factory, r factory.Range) []changeMember {
 		out = append(out, changeMember{peer: f.Members[i].Peer, client: factory.ClientIndex(i)})
 	}
 	return out
+}
+
+// present fails when a member is not connected: nobody is asked for what cannot be
+// completed, and no channel goes quiet for it.
+func (l *LSP) present(ch *lspChange) error {
+	for _, m := range ch.members {
+		if l.cfg.Online != nil && !l.cfg.Online(m.peer) {
+			return fmt.Errorf("client %d: %w", m.client, ErrAbsent)
+		}
+	}
+	return nil
 }
 
 // lock registers a change, unless another one has a client in common, in whatever
@@ -261,6 +276,9 @@ func (l *LSP) startChange(now time.Time, ch *lspChange) (wire.CeremonyID, []Out,
 	}
 	if ch.members == nil {
 		ch.members = l.membersOf(ch.factory, ch.tree.Factory().Layout().Range(ch.node()))
+		if err := l.present(ch); err != nil {
+			return ch.id, nil, err
+		}
 		if err := l.lock(ch); err != nil {
 			return ch.id, nil, err
 		}

@@ -1,6 +1,7 @@
 package lsp_test
 
 import (
+	"errors"
 	"testing"
 
 	"superscalar/refnode/ceremony"
@@ -22,8 +23,8 @@ func TestNothingStaleGoesOut(t *testing.T) {
 	if left := w.LSP.LSP.Outgoing(gone); len(left) != 0 {
 		t.Errorf("%d messages wait for a client that is gone: %s", len(left), left[0].Name())
 	}
-	if _, err := w.LSP.LSP.Sell(ceremony.Purchase{Factory: id, Buyer: 0, Amount: 20_000}); err != nil {
-		t.Fatal(err) // the client is away
+	if _, err := w.LSP.LSP.Sell(ceremony.Purchase{Factory: id, Buyer: 0, Amount: 20_000}); !errors.Is(err, ceremony.ErrAbsent) {
+		t.Fatal(err)
 	}
 	w.Clock.Advance(ceremony.DefaultDeadline)
 	w.LSP.LSP.Connected(gone)

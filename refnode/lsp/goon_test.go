@@ -263,6 +263,7 @@ func TestASaleThatWasPassedComesBack(t *testing.T) {
 	stopsAtTheBuyer(t, w, id, false)
 	w.LSP.LSP.Disconnected(w.Clients[1].Peer)
 	w.Clients[1].Client.Disconnected(w.LSP.Peer)
+	w.LSP.LSP.ConnectedAlone(w.Clients[1].Peer)
 	if _, err := w.LSP.LSP.Sell(ceremony.Purchase{Factory: id, Buyer: 0, Amount: 30_000}); err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +273,7 @@ func TestASaleThatWasPassedComesBack(t *testing.T) {
 	})
 	w.LSP.LSP.Disconnected(w.Clients[0].Peer)
 	w.Clients[0].Client.Disconnected(w.LSP.Peer)
+	w.LSP.LSP.ConnectedAlone(w.Clients[0].Peer)
 	w.Run(nil)
 	if _, err := w.LSP.LSP.Sell(ceremony.Purchase{Factory: id, Buyer: 1, Amount: 20_000}); err != nil {
 		t.Fatal(err)

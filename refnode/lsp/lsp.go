@@ -111,6 +111,7 @@ func (l *LSP) config() ceremony.LSPConfig {
 			Funded: func(_ wire.CeremonyID, t *factory.Tree) error { return backend.Funded(t, l.cfg.Rules, 1) },
 		},
 		Funder: l.pause.Funder(l.cfg.Wallet), Report: l.cfg.Report,
+		Online: func(p ceremony.Peer) bool { return l.online[p] }, // with l.mu held, as everything of the machine
 	}
 	l.pause.Over(&cfg.Config)
 	if l.cfg.Channels != nil {
