@@ -22,7 +22,7 @@ func Cases() []harness.Case {
 		superscalarCases(), loopbackCases(), loopbackChannelCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
 		fundingChannelCases(), negotiationCases(), commitmentCases(), batchCases(), reestablishCases(), channelEndCases(),
 		forwardCases(), payeeCases(),
-		ceremonyMessageCases(), clientCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
+		ceremonyMessageCases(), clientCases(), nodeKeyCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
 		openingCases(), leafPaymentCases(), leafChainCases(), zeroFeeCases(), movingCases(), widerCases(),
 		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),

@@ -20,7 +20,7 @@ var reasons = []struct {
 	{wire.ReasonUnexpected, []rule.ID{rule.CER007, rule.CER021}},
 	{wire.ReasonParameters, []rule.ID{rule.TREE001, rule.TREE002, rule.TREE003, rule.DELAY004, rule.DELAY005}},
 	{wire.ReasonShape, []rule.ID{rule.TREE010, rule.TREE011, rule.TREE014, rule.TREE015}},
-	{wire.ReasonKeys, []rule.ID{rule.SCRIPT003, rule.SCRIPT006, rule.CER011, rule.CER014}},
+	{wire.ReasonKeys, []rule.ID{rule.SCRIPT003, rule.SCRIPT006, rule.CER011, rule.CER014, rule.CER047}},
 	{wire.ReasonAmounts, []rule.ID{rule.TREE024, rule.CER012, rule.CER013, rule.CER043, rule.DIST005, rule.PS001, rule.PS003, rule.PS005}},
 	{wire.ReasonCover, []rule.ID{rule.DIST010}},
 	{wire.ReasonNonces, []rule.ID{rule.SIGN004, rule.SIGN006, rule.CER015, rule.CER020}},

@@ -91,6 +91,9 @@ func (d *Decoded) proposal(m *wire.Proposal) {
 	}
 	d.amounts(m.Sums, func() { d.one("owners", owners) }, m.Stocks, m.ChannelScripts)
 	d.one("lsp_channel_key", Hex(m.LSPChannelKey[:]))
+	if len(m.NodeKeys) > 0 {
+		d.one("node_keys", bytesList(m.NodeKeys, func(b *[33]byte) []byte { return b[:] }))
+	}
 }
 
 // amounts adds records 14 to 20.

@@ -144,6 +144,8 @@ func blank(kind string) Vector {
 		return &SignRecord{}
 	case "session":
 		return &Session{}
+	case "node_keys":
+		return &NodeKeys{}
 	case "script":
 		return &Script{}
 	case "conversation":

@@ -194,6 +194,22 @@ type SignEntry struct {
 	Sighash  Hex    `json:"sighash"`
 }
 
+// NodeKeys are the aggregates that an LSP sends client Client with a proposal of
+// such a shape and such keys. In a bad vector one of them is wrong, or their
+// number is.
+type NodeKeys struct {
+	Head
+	Shape    Shape `json:"shape"`
+	Client   Uint  `json:"client"`
+	LSPKey   Hex   `json:"lsp_factory_key"`
+	Keys     []Hex `json:"factory_keys"`
+	NodeKeys []Hex `json:"node_keys"`
+	// KeySets are the first client and the number of clients of each set; absent
+	// in a bad vector.
+	KeySets [][]Uint `json:"key_sets,omitempty"`
+	Outcome
+}
+
 // Session is a MuSig2 session with fixed nonces.
 type Session struct {
 	Head

@@ -192,7 +192,7 @@ func bytesField(typ uint64, name string, v *[]byte) field {
 }
 
 // listField is a list of items of a fixed size in bytes. An optional list is
-// absent when it is empty.
+// absent when it is nil: an empty one that came is written again.
 func listField[T any](typ uint64, name string, size int, optional bool, v *[]T, read func(*Reader) T, write func(*writer, T)) field {
 	return field{typ, name, optional,
 		func(r *Reader) {
@@ -209,7 +209,7 @@ func listField[T any](typ uint64, name string, size int, optional bool, v *[]T, 
 			for _, item := range *v {
 				write(w, item)
 			}
-			return !optional || len(*v) > 0
+			return !optional || *v != nil
 		}}
 }
 

@@ -156,6 +156,10 @@ type Proposal struct {
 	Stocks         []uint64 // sat
 	ChannelScripts [][34]byte
 	LSPChannelKey  Point
+	// NodeKeys are the aggregates of the receiver's sets of clients, in the
+	// order of SIGN-021, nil when the LSP sends none. Whoever reads them checks
+	// them (SIGN-020).
+	NodeKeys [][33]byte
 }
 
 // Name implements Ceremony.
@@ -187,6 +191,7 @@ func (m *Proposal) fields() []field {
 		u64ListField(18, "stocks", false, &m.Stocks),
 		rawListField(20, "channel_scripts", false, &m.ChannelScripts),
 		pointField(22, "lsp_channel_key", &m.LSPChannelKey),
+		rawListField(23, "node_keys", true, &m.NodeKeys),
 	}
 }
 

@@ -131,11 +131,62 @@ func TestCeremonyMessageTooLong(t *testing.T) {
 	}
 }
 
+// proposal is one of a single client with these node_keys.
+func proposal(keys [][33]byte) *wire.Proposal {
+	return &wire.Proposal{
+		Shape:         wire.ShapeRecord{Leaf: 2, Levels: []wire.ShapeLevel{{Kind: 1, Arity: 1}, {Kind: 2, Arity: 1}}},
+		LSPFactoryKey: aPoint, LSPChannelKey: aPoint, FactoryKeys: [][33]byte{aPoint}, NodeKeys: keys,
+	}
+}
+
+// TestNodeKeysRecord tells a record without keys from none: the first is wrong,
+// the second is allowed (CER-046, CER-047). Its length is a multiple of 33.
+func TestNodeKeysRecord(t *testing.T) {
+	for _, tt := range []struct {
+		keys [][33]byte
+		tail []byte
+	}{
+		{nil, aPoint[:]}, {[][33]byte{}, []byte{23, 0}}, {[][33]byte{aPoint}, append([]byte{23, 33}, aPoint[:]...)},
+		{[][33]byte{{}}, append([]byte{23, 33}, make([]byte, 33)...)}, // what is no point is for whoever checks it
+	} {
+		raw, err := wire.Codec{}.EncodeCeremony(proposal(tt.keys))
+		if err != nil || !bytes.HasSuffix(raw, tt.tail) {
+			t.Fatalf("%x, %v; want it to end with %x", raw, err, tt.tail)
+		}
+		m, err := wire.Codec{}.DecodeCeremony(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.keys, m.(*wire.Proposal).NodeKeys); diff != "" {
+			t.Errorf("(-sent +received)\n%s", diff)
+		}
+	}
+	raw, err := wire.Codec{}.EncodeCeremony(proposal(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []byte{1, 32, 34, 65} {
+		var bad *wire.Error
+		b := append(append(bytes.Clone(raw), 23, n), make([]byte, n)...)
+		if _, err := (wire.Codec{}).DecodeCeremony(b); !errors.As(err, &bad) || bad.Rule != rule.CER001 {
+			t.Errorf("%d bytes: %v, want an error of CER-001", n, err)
+		}
+	}
+}
+
 func FuzzDecodeCeremony(f *testing.F) {
 	for _, typ := range ceremonyTypes {
 		if raw, err := (wire.Codec{}).EncodeCeremony(wire.NewCeremony(typ)); err == nil {
 			f.Add(raw)
 		}
+	}
+	for _, keys := range [][][33]byte{nil, {}, {aPoint}, {aPoint, {}}} {
+		raw, err := wire.Codec{}.EncodeCeremony(proposal(keys))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+		f.Add(raw[:len(raw)-1])
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := wire.Codec{}.DecodeCeremony(raw)

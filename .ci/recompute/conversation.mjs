@@ -1,11 +1,12 @@
 // Conversations (SPEC.md 5 to 7): a second client that answers every message,
 // beside the second pair of eyes on an LSP of lsp.mjs.
 
-import { smallestCapacity } from './limits.mjs';
+import { keySets, smallestCapacity } from './limits.mjs';
 import { Coder, Mismatch, aggregateOK, checkSignatures, keysOf, no, ownNonces, reasonOf, reasons, same, signing, sorted } from './exchange.mjs';
 import { lspAfter, tellLSP } from './lsp.mjs';
 import { hex, publicKey, unhex } from './noise.mjs';
 import { Fault } from './reader.mjs';
+import { checkNodeKeys } from './scripts.mjs';
 import { View, sameChange } from './view.mjs';
 
 // Client is a client of one LSP.
@@ -86,6 +87,7 @@ class Client {
     if (m.factory_keys[m.client_index] !== join.factory_key) no('CER-011', 'factory_keys');
     const owner = m.owners[m.client_index];
     if (owner.payout_key !== join.payout_key) no('CER-011', 'owners');
+    if (m.node_keys) checkNodeKeys(m.node_keys, keySets(view.h.f.levels, view.client), m.factory_keys, m.lsp_factory_key, () => no('CER-047', 'node_keys'));
     if (Math.abs(m.parameters.tip_height - this.height) > 6) no('TREE-003', 'parameters');
     if (owner.capacity < a.invite.capacity) no('CER-012', 'owners');
     Object.assign(a, { view, proposal: m, current: view.creation(), secret: this.keys(m.ceremony_id).factory_key });

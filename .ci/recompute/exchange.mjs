@@ -16,7 +16,7 @@ export const reasons = ['', 'refused', 'busy', 'unknown-ceremony', 'unexpected',
 const ruleReasons = {
   parameters: ['TREE-001', 'TREE-002', 'TREE-003', 'DELAY-004', 'DELAY-005'],
   shape: ['TREE-010', 'TREE-011', 'TREE-014'],
-  keys: ['SCRIPT-003', 'SCRIPT-006', 'CER-011', 'CER-014'],
+  keys: ['SCRIPT-003', 'SCRIPT-006', 'CER-011', 'CER-014', 'CER-047'],
   nonces: ['CER-015', 'CER-020', 'SIGN-004', 'SIGN-006'],
   'partial-signature': ['CER-016', 'SIGN-005', 'SIGN-008'],
   signature: ['CER-022', 'SIGN-007'],

@@ -102,6 +102,16 @@ export function layout(n, shape) {
   return levels;
 }
 
+// keySets are the ranges of clients over whose keys a client aggregates
+// (SPEC.md 5.1), from a layout.
+export function keySets(levels, client) {
+  const sets = [levels[0][0].range];
+  for (let node = levels[0][0]; node; node = node.children.find((c) => client >= c.range[0] && client < c.range[0] + c.range[1])) {
+    sets.push(...node.children.map((c) => c.range), ...(node.groups ?? []));
+  }
+  return sets.filter((s, i) => sets.findIndex((t) => String(t) === String(s)) === i);
+}
+
 // split decides on a split vector.
 export function split(v) {
   const levels = layout(v.n, v.shape);

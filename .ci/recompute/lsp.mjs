@@ -4,7 +4,9 @@
 import { RawTx, Transaction } from '@scure/btc-signer';
 import { nonceAggregate } from '@scure/btc-signer/musig2.js';
 import { Mismatch, checkSignatures, keysOf, nonceOK, order, ownNonces, reasons, same, signing, sorted } from './exchange.mjs';
+import { keySets } from './limits.mjs';
 import { hex, publicKey, unhex } from './noise.mjs';
+import { nodeKeys } from './scripts.mjs';
 import { View, sameChange } from './view.mjs';
 
 const nameOf = (m) => m.name.replace('ceremony_', '');
@@ -200,6 +202,7 @@ function proposes(lsp, a, member, m) {
   same('factory_keys', m.factory_keys, a.all().map((x) => x.join.factory_key));
   same('owners', m.owners, a.all().map((x) => ({ capacity: x.capacity, payout_key: x.join.payout_key })));
   same('the client', a.all()[m.client_index].party, member.party);
+  same('node_keys', m.node_keys, nodeKeys(keySets(view.h.f.levels, view.client), m.factory_keys, m.lsp_factory_key));
   const root = view.h.built.get(view.h.f.levels[0][0]).spent;
   same('the funding transaction', fundingTxid(lsp.coin, lsp.coins, root), m.funding.txid);
   Object.assign(member, { view });

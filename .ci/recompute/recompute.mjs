@@ -19,7 +19,7 @@ import { history } from './history.mjs';
 import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
 import { record, session } from './session.mjs';
-import { outputOf } from './scripts.mjs';
+import { nodeKeysOf, outputOf } from './scripts.mjs';
 import { tree } from './tree.mjs';
 import {
   Fault, Reader, nameOf, number, readMessage, readNamespace, signed, unsigned, writeBigSize, writeMessage, writeSigned, writeStream,
@@ -205,7 +205,7 @@ const results = (f) => (v) => {
 const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
-  record: results(record), session: results(session), script: results(script),
+  record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
   ceremony_message: ceremonyMessage, commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

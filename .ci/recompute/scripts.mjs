@@ -4,7 +4,9 @@
 import { schnorr } from '@noble/curves/secp256k1.js';
 import { Script, ScriptNum, p2ms, p2tr, p2wsh } from '@scure/btc-signer';
 import { keyAggExport, keyAggregate, sortKeys } from '@scure/btc-signer/musig2.js';
+import { keySets, layout } from './limits.mjs';
 import { hex, join, unhex } from './noise.mjs';
+import { Fault } from './reader.mjs';
 
 const tagged = (tag, ...parts) => schnorr.utils.taggedHash(tag, ...parts);
 
@@ -39,6 +41,22 @@ export function tweaked(keys, root = new Uint8Array(0)) {
   const base = plain.aggPublicKey.constructor.BASE; // of the library's own curve
   const q = even.add(base.multiply(BigInt('0x' + hex(t))));
   return { aggregate: hex(plain.aggPublicKey.toBytes(true)), internal: hex(internal), output: q };
+}
+
+// nodeKeys are the untweaked aggregates of key sets.
+export const nodeKeys = (sets, keys, lsp) => sets.map(([first, c]) => hex(aggregate([...keys.slice(first, first + c), lsp]).aggPublicKey.toBytes(true)));
+
+// checkNodeKeys compares what an LSP sent.
+export function checkNodeKeys(sent, sets, keys, lsp, wrong) {
+  if (sent.length !== sets.length) wrong('wrong-count');
+  nodeKeys(sets, keys, lsp).forEach((key, i) => { if (key !== sent[i]) wrong('wrong-key'); });
+}
+
+// nodeKeysOf decides on a node_keys vector.
+export function nodeKeysOf(v) {
+  const sets = keySets(layout(v.factory_keys.length, v.shape), v.client);
+  checkNodeKeys(v.node_keys, sets, v.factory_keys, v.lsp_factory_key, (kind) => { throw new Fault(kind, 'node_keys', undefined, 'CER-047'); });
+  return { node_keys: nodeKeys(sets, v.factory_keys, v.lsp_factory_key), key_sets: sets };
 }
 
 // outputOf describes the output of a script vector.

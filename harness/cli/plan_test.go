@@ -94,7 +94,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"128 clients", "--clients 128 --max-blocks 720", "a stock output sells up to 4 times and each sale adds 319 vB", []string{
 			"128 clients, ps leaves, early warning time at most 720 blocks, 10 sat/vB\n",
-			" 1    432     528    4   1,749     17,490       9    202    11,878       4    2  static 4 / static 8 / kickoff 1 / ps 2\n",
+			" 1    432     528    4   1,749     17,490       9    202    12,373       4    2  static 4 / static 8 / kickoff 1 / ps 2\n",
 			"Shape 1 is recommended: ", "\n  superscalar demo --clients 128 --shape 'static 4 / static 8 / kickoff 1 / ps 2'\n",
 		}},
 		{"two layers", "--clients 128 --layers 2 --max-blocks 864", "with 2 layers of 3 states, 144 blocks apart,", []string{" / kickoff 1 / state 8 / kickoff 1 / ps 2'\n"}},

@@ -26,6 +26,13 @@ func ceremonies() []Mutant {
 			m.Funding.Txid[0] ^= 1
 			return []wire.Ceremony{m}
 		}),
+		{ID: "SIGN-021", Rule: rule.SIGN021, Breaks: "sends aggregates in another order", Want: "node_keys for client", Rules: rule.Without(rule.SIGN021), Vectors: true},
+		says("SIGN-021/wrong", rule.SIGN021, "sends one wrong aggregate to client 0", "node_keys for client 0", func(m *wire.Proposal) []wire.Ceremony {
+			if m.ClientIndex == 0 && len(m.NodeKeys) > 1 {
+				m.NodeKeys[len(m.NodeKeys)-1] = m.NodeKeys[0]
+			}
+			return []wire.Ceremony{m}
+		}),
 		{ID: "CER-021", Rule: rule.CER021, Breaks: "signs again for a second aggregate", Want: "are sent once", Tamper: signsAgain},
 		says("POI-001", rule.POI001, "signs no poison", "", func(m *wire.Nonces) []wire.Ceremony {
 			if m.Phase == 2 {

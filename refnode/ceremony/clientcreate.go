@@ -108,6 +108,10 @@ func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {
 // proposal recomputes the path and answers with nonces (CER-010).
 func (c *Client) proposal(a *clientAttempt, m *wire.Proposal) ([]wire.Ceremony, error) {
 	tree, err := openProposal(c.cfg.Config, m, a.factoryKey.PublicKey(), a.payout, a.channelKey)
+	if known, _ := factory.RuleOf(err); known == rule.CER047 && !c.cfg.on(rule.CER047) {
+		c.end() // without a word
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +149,11 @@ func openProposal(cfg Config, m *wire.Proposal, own *musig.PublicKey, payout [32
 	}
 	if uint64(f.Value()) != m.Funding.Value && cfg.on(rule.CER013) {
 		return nil, fail(wire.ReasonAmounts, rule.CER013, "the values sum to %d sat, the funding output has %d", f.Value(), m.Funding.Value)
+	}
+	if m.NodeKeys != nil {
+		if err := f.TakeNodeKeys(i, m.NodeKeys, cfg.Rand); err != nil {
+			return nil, err
+		}
 	}
 	return f.Build(outpoint(m.Funding), factory.PathOf(i))
 }

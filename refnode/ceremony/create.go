@@ -23,6 +23,9 @@ func (l *LSP) propose(now time.Time, c *creation) ([]Out, error) {
 	out := make([]Out, len(c.members))
 	for i, m := range c.members {
 		p, err := proposalOf(c.factory, c.id, factory.ClientIndex(i), c.fundingOutpoint(), wire.Point(compressed(m.channel)))
+		if err == nil && l.cfg.on(rule.CER046) {
+			p.NodeKeys, err = c.factory.NodeKeys(factory.ClientIndex(i))
+		}
 		if err != nil {
 			return nil, l.giveUp(c, err)
 		}

@@ -137,7 +137,7 @@ func reasonOf(id rule.ID) wire.Reason {
 		return wire.ReasonParameters
 	case rule.TREE010, rule.TREE011, rule.TREE014, rule.TREE015:
 		return wire.ReasonShape
-	case rule.SCRIPT001, rule.SCRIPT002, rule.SCRIPT003, rule.SCRIPT006:
+	case rule.SCRIPT001, rule.SCRIPT002, rule.SCRIPT003, rule.SCRIPT006, rule.CER047:
 		return wire.ReasonKeys
 	case rule.DIST010:
 		return wire.ReasonCover

@@ -120,29 +120,16 @@ func (k *keyring) tweaked(cache map[Range]*musig.KeyAgg, u use, root []byte) (*m
 // prepare aggregates all that a tree in this view has, at once, which costs a
 // fraction of one after the other. What is wrong shows when a key is used.
 func (k *keyring) prepare(l *Layout, view View) {
-	for _, id := range []rule.ID{rule.SCRIPT001, rule.SIGN001, rule.SCRIPT006} {
-		if !k.rules.On(id) {
-			return // these mutants aggregate in their own way
-		}
+	if k.aggregatesItsOwnWay() {
+		return
 	}
-	nodes, stocks := []Range{l.Range(NodeID{})}, []Range(nil)
-	for _, id := range l.Nodes() {
-		if !view.Sees(l.Range(id)) {
-			continue
-		}
-		for _, child := range l.Children(id) {
-			nodes = append(nodes, l.Range(child))
-		}
-		stocks = append(stocks, l.Groups(id)...)
-	}
+	nodes, stocks := keySets(l, view)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var missing []Range
 	var sets [][]*musig.PublicKey
-	seen := make(map[Range]bool)
-	for _, r := range slices.Concat(nodes, stocks) {
-		if k.plain[r] == nil && !seen[r] {
-			seen[r] = true
+	for _, r := range distinct(nodes, stocks) {
+		if k.plain[r] == nil {
 			missing, sets = append(missing, r), append(sets, k.signers(r))
 		}
 	}
@@ -157,14 +144,48 @@ func (k *keyring) prepare(l *Layout, view View) {
 	k.tweak(k.stocks, stocks, k.stockRoot(), true)
 }
 
+// aggregatesItsOwnWay reports whether this is a mutant that does.
+func (k *keyring) aggregatesItsOwnWay() bool {
+	return !k.rules.On(rule.SCRIPT001) || !k.rules.On(rule.SIGN001) || !k.rules.On(rule.SCRIPT006)
+}
+
+// keySets lists whose keys a tree in this view aggregates: for outputs that its
+// transactions spend, then for stock outputs. The order is that of SIGN-021.
+func keySets(l *Layout, view View) (nodes, stocks []Range) {
+	nodes = []Range{l.Range(NodeID{})}
+	for _, id := range l.Nodes() {
+		if !view.Sees(l.Range(id)) {
+			continue
+		}
+		for _, child := range l.Children(id) {
+			nodes = append(nodes, l.Range(child))
+		}
+		stocks = append(stocks, l.Groups(id)...)
+	}
+
+	return nodes, stocks
+}
+
+// distinct joins lists, without what came before.
+func distinct(lists ...[]Range) []Range {
+	var out []Range
+	seen := make(map[Range]bool)
+	for _, r := range slices.Concat(lists...) {
+		if !seen[r] {
+			seen[r] = true
+			out = append(out, r)
+		}
+	}
+
+	return out
+}
+
 // tweak fills in the output keys that are missing, at once. The lock is held.
 func (k *keyring) tweak(cache map[Range]*musig.KeyAgg, ranges []Range, root []byte, stock bool) {
 	var missing []Range
 	var plain []*musig.KeyAgg
-	seen := make(map[Range]bool)
-	for _, r := range ranges {
-		if cache[r] == nil && !seen[r] {
-			seen[r] = true
+	for _, r := range distinct(ranges) {
+		if cache[r] == nil {
 			missing, plain = append(missing, r), append(plain, k.plain[r])
 		}
 	}

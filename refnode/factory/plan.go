@@ -361,7 +361,7 @@ func (row *Row) bytes(l *Layout) int64 {
 	for _, id := range l.Path(0)[:region.Level] {
 		sums += len(l.Children(id))
 	}
-	proposal := point*(l.Clients()+2) + 8*sums + (8+32)*int(l.Range(region).Count) +
+	proposal := point*(l.Clients()+2+len(l.KeySets(0))) + 8*sums + (8+32)*int(l.Range(region).Count) +
 		8*l.GroupCount(region) + 34*row.Awake + 2*len(row.Shape.Levels)
 	signatures := (66+64)*row.Signatures + 64
 

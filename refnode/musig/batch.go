@@ -97,12 +97,9 @@ func verifyTogether(items []Item, rand io.Reader) (bool, error) {
 
 // batchSeed hashes fresh randomness and every item.
 func batchSeed(items []Item, rand io.Reader) (seed [32]byte, err error) {
-	if rand == nil {
-		return seed, fmt.Errorf("%w: no source", ErrRandom)
-	}
-	var fresh [32]byte
-	if _, err := io.ReadFull(rand, fresh[:]); err != nil {
-		return seed, fmt.Errorf("%w: %w", ErrRandom, err)
+	fresh, err := freshSeed(rand)
+	if err != nil {
+		return seed, err
 	}
 	parts := make([][]byte, 0, 1+3*len(items))
 	parts = append(parts, fresh[:])
@@ -113,6 +110,18 @@ func batchSeed(items []Item, rand io.Reader) (seed [32]byte, err error) {
 	}
 
 	return tagBatch.hash(parts...), nil
+}
+
+// freshSeed draws 32 bytes.
+func freshSeed(rand io.Reader) (fresh [32]byte, err error) {
+	if rand == nil {
+		return fresh, fmt.Errorf("%w: no source", ErrRandom)
+	}
+	if _, err := io.ReadFull(rand, fresh[:]); err != nil {
+		return fresh, fmt.Errorf("%w: %w", ErrRandom, err)
+	}
+
+	return fresh, nil
 }
 
 // batchFactor returns the factor of one item, 128 bits of a hash.

@@ -24,6 +24,13 @@ var (
 	// happens by design of an attacker or not at all.
 	ErrInfinity = errors.New("aggregate key is the point at infinity")
 
+	// ErrClaimCount says that there are more or fewer claimed aggregates than
+	// sets of keys.
+	ErrClaimCount = errors.New("wrong number of aggregate keys")
+
+	// ErrClaim says that something is not the aggregate of a set of keys.
+	ErrClaim = errors.New("not the aggregate of its keys")
+
 	// ErrTweak says that a tweak is not below the group order.
 	ErrTweak = errors.New("tweak not below the group order")
 
@@ -120,3 +127,18 @@ func (e *BatchError) Error() string {
 
 // Unwrap returns ErrSignature.
 func (e *BatchError) Unwrap() error { return ErrSignature }
+
+// ClaimError names the claimed aggregates that are wrong. It wraps ErrClaim.
+type ClaimError struct {
+	// Bad holds the positions in the list of claims, ascending, at least one.
+	Bad []int
+}
+
+// Error returns how many are wrong and where.
+func (e *ClaimError) Error() string {
+	return fmt.Sprintf("%v: %d of the claimed keys, at %v", ErrClaim,
+		len(e.Bad), e.Bad)
+}
+
+// Unwrap returns ErrClaim.
+func (e *ClaimError) Unwrap() error { return ErrClaim }

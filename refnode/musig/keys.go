@@ -147,6 +147,7 @@ type signers struct {
 	keys         []*PublicKey
 	coefficients []scalar
 	index        map[[PublicKeySize]byte]int // the first position of a key
+	list         [32]byte                    // the hash of all keys as they are aggregated
 }
 
 // Aggregate returns the aggregate of distinct keys: KeyAgg of KeySort, the
@@ -166,6 +167,17 @@ func Aggregate(keys []*PublicKey) (*KeyAgg, error) {
 // in part paid once for all the sets it is in, as long as the same *PublicKey
 // stands for it. The error is that of the first set that has one.
 func AggregateAll(sets [][]*PublicKey) ([]*KeyAgg, error) {
+	all, err := newSets(sets)
+	if err != nil {
+		return nil, err
+	}
+
+	return aggregate(all)
+}
+
+// newSets is all of an aggregation but the sums: the coefficients of distinct
+// keys, sorted.
+func newSets(sets [][]*PublicKey) ([]*signers, error) {
 	all := make([]*signers, len(sets))
 	for i, keys := range sets {
 		set, err := newSigners(keys)
@@ -179,7 +191,7 @@ func AggregateAll(sets [][]*PublicKey) ([]*KeyAgg, error) {
 		all[i] = set
 	}
 
-	return aggregate(all)
+	return all, nil
 }
 
 // AggregateUnsorted is BIP-327's KeyAgg without KeySort: the order of the keys
@@ -244,8 +256,14 @@ func aggregate(sets []*signers) ([]*KeyAgg, error) {
 			terms[i][j] = term{&key.point, s.coefficients[j]}
 		}
 	}
+
+	return withAggregates(sets, affineAll(sums(terms)))
+}
+
+// withAggregates puts sets and the sums of their keys together.
+func withAggregates(sets []*signers, sums []point) ([]*KeyAgg, error) {
 	aggregates := make([]*KeyAgg, len(sets))
-	for i, q := range affineAll(sums(terms)) {
+	for i, q := range sums {
 		if q.isInfinity() {
 			return nil, ErrInfinity
 		}
@@ -267,13 +285,13 @@ func (s *signers) computeCoefficients(hashed []*PublicKey) {
 			second = key
 		}
 	}
-	listHash := tagKeyList.hash(list)
+	s.list = tagKeyList.hash(list)
 	for i, key := range s.keys {
 		if key.raw == second.raw && second.raw != hashed[0].raw {
 			s.coefficients[i].SetInt(1)
 			continue
 		}
-		s.coefficients[i] = hashScalar(tagCoefficient.hash(listHash[:],
+		s.coefficients[i] = hashScalar(tagCoefficient.hash(s.list[:],
 			key.raw[:]))
 	}
 }

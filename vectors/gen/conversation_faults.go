@@ -79,13 +79,33 @@ func foreignID(what string) (id wire.CeremonyID) {
 // wrongProposals are creations with a wrong proposal.
 func wrongProposals() []scenario {
 	var out []scenario
-	// in bends the proposal of an LSP that lets some rules be.
+	// in bends the proposal of an LSP that lets some rules be. It has no
+	// node_keys, which would be a second fault where keys or sets of clients
+	// change.
 	in := func(name string, reason wire.Reason, field string, id rule.ID, f func(m *wire.Proposal)) {
 		out = append(out, wrong("proposal-"+name, "", 2, 0, reason, field, id, func(w *scene) {
-			alters(w, f)
+			alters(w, func(m *wire.Proposal) {
+				m.NodeKeys = nil
+				f(m)
+			})
 			w.creates(psOnly, nil)
 		}))
 	}
+	// aggregates bends node_keys: of everybody and of two groups.
+	aggregates := func(name string, f func(m *wire.Proposal)) {
+		s := wrong("proposal-node-keys-"+name, "", 3, 0, wire.ReasonKeys, "node_keys", rule.CER047, func(w *scene) {
+			alters(w, f)
+			w.creates(psThree, nil)
+		})
+		s.rules = append(s.rules, rule.SIGN020)
+		out = append(out, s)
+	}
+	aggregates("wrong", func(m *wire.Proposal) { m.NodeKeys[2] = m.FactoryKeys[2] })
+	aggregates("opposite", func(m *wire.Proposal) { m.NodeKeys[0][0] ^= 1 })
+	aggregates("swapped", func(m *wire.Proposal) { m.NodeKeys[1], m.NodeKeys[2] = m.NodeKeys[2], m.NodeKeys[1] })
+	aggregates("no-point", func(m *wire.Proposal) { m.NodeKeys[1] = [33]byte{} })
+	aggregates("too-few", func(m *wire.Proposal) { m.NodeKeys = m.NodeKeys[:2] })
+	aggregates("too-many", func(m *wire.Proposal) { m.NodeKeys = append(m.NodeKeys, m.NodeKeys[0]) })
 	// by has the LSP compute a factory that it should not propose.
 	by := func(name string, reason wire.Reason, field string, id rule.ID, change func(o *vectors.PartyOrder), off ...rule.ID) {
 		out = append(out, wrong("proposal-"+name, "", 2, 0, reason, field, id, func(w *scene) {

@@ -25,7 +25,7 @@ const (
 
 // creationsTold are creations without a fault.
 func creationsTold() []scenario {
-	lsp := []rule.ID{rule.CER002, rule.CER023, rule.DIST007}
+	lsp := []rule.ID{rule.CER002, rule.CER023, rule.DIST007, rule.CER046, rule.SIGN021}
 	client := []rule.ID{rule.CER003}
 	both := []int{0, theLSP}
 	create := func(name, shape string, n int, breaks bool, parties ...int) scenario {

@@ -34,7 +34,7 @@ var kinds = []func() (vectors.File, error){
 	payloads, protocolIDs, openDecisions,
 	parameters, splits, trees, scripts,
 	func() (vectors.File, error) { return histories("DELAY") },
-	sessions, ceremonyMessages,
+	sessions, nodeKeys, ceremonyMessages,
 	func() (vectors.File, error) { return histories("POI") },
 	func() (vectors.File, error) { return histories("PS") },
 	signRecords,

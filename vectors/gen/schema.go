@@ -33,6 +33,7 @@ func schemas() map[string]object {
 		"history":          historySchema(),
 		"record":           recordSchema(),
 		"session":          sessionSchema(),
+		"node_keys":        nodeKeysSchema(),
 		"script":           scriptSchema(),
 		"ceremony_message": ceremonyMessageSchema(),
 		"conversation":     conversationSchema(),

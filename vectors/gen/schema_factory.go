@@ -171,6 +171,18 @@ func recordSchema() object {
 	}, object{"recorded": about("Different transactions signed.", upTo(1024))}, nil, nil)
 }
 
+func nodeKeysSchema() object {
+	return schema("node_keys", "The aggregates that come with a proposal", object{
+		"shape":           shapeObject(),
+		"client":          about("Who is sent them.", upTo(1023)),
+		"lsp_factory_key": bytesOf(33),
+		"factory_keys":    about("Of all clients, in their order.", listOf(bytesOf(33))),
+		"node_keys":       about("The record, each key untweaked.", listOf(bytesOf(33))),
+	}, object{
+		"key_sets": about("First client and number of clients of each key set.", listOf(listOf(upTo(1024)))),
+	}, nil, nil)
+}
+
 func sessionSchema() object {
 	key, nonce := bytesOf(32), bytesOf(66)
 	return schema("session", "One MuSig2 session", object{

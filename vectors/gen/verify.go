@@ -118,6 +118,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.record(v)
 	case *vectors.Session:
 		return r.session(v)
+	case *vectors.NodeKeys:
+		return r.nodeKeys(v)
 	case *vectors.Script:
 		return r.script(v)
 	case *vectors.CeremonyMessage:

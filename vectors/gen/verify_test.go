@@ -113,6 +113,8 @@ func alter(t *testing.T, v vectors.Vector, wrong *vectors.Failure) {
 		v.Error = wrong
 	case *vectors.Session:
 		v.Error = wrong
+	case *vectors.NodeKeys:
+		v.Error = wrong
 	case *vectors.Script:
 		v.Error = wrong
 	case *vectors.Commitment:
