@@ -90,6 +90,19 @@ func (k *Keeper) Run(done <-chan struct{}) {
 	k.wg.Wait()
 }
 
+// Obey does the first thing that follows from what the registry heard, on this
+// goroutine, and returns when it is done; false: nothing does. It is for who drives
+// everything from one goroutine, instead of Run.
+func (k *Keeper) Obey() bool {
+	any := k.cfg.Registry.Obey(k.obey)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for k.opening > 0 {
+		k.opened.Wait()
+	}
+	return any
+}
+
 // Settle returns when everything that followed from what the registry heard until
 // now is done. It needs a Run that goes on.
 func (k *Keeper) Settle() {

@@ -151,6 +151,22 @@ func (c *Channels) Run(done <-chan struct{}, do func(Order)) {
 	}
 }
 
+// Obey hands the first order that waits to do, on this goroutine; false: none does. It
+// is for who drives everything from one goroutine, instead of Run.
+func (c *Channels) Obey(do func(Order)) bool {
+	c.mu.Lock()
+	if len(c.orders) == 0 {
+		c.mu.Unlock()
+		return false
+	}
+	o := c.orders[0]
+	c.orders = c.orders[1:]
+	c.mu.Unlock()
+	do(o)
+	c.carriedOut()
+	return true
+}
+
 func (c *Channels) carriedOut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

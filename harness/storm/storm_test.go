@@ -1,0 +1,367 @@
+package storm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"superscalar/refnode/ceremony"
+	"superscalar/refnode/factory"
+	"superscalar/refnode/payment"
+	"superscalar/wire"
+)
+
+// seedsVar makes TestStorm take so many seeds, firstVar begin with another one.
+const (
+	seedsVar = "STORM_SEEDS"
+	firstVar = "STORM_FIRST"
+)
+
+// storm is a world with a factory, and what is drawn for it.
+type storm struct {
+	*world
+	r      *rand.Rand
+	id     wire.CeremonyID
+	leaf   factory.LeafKind
+	bills  []*bill
+	counts map[string]int
+	blocks int // since everything was quiet
+}
+
+// bill is an invoice with who pays it.
+type bill struct {
+	payer, payee *party
+	inv          payment.Invoice
+	parts        bool // the LSP pays it part by part, and its router knows nothing of it
+}
+
+// shapes are the factories of storms.
+var shapes = []string{"kickoff 1 / dw 2", "kickoff 1 / ps 2", "kickoff 1 / dw 3", "kickoff 1 / ps 3", "static 2 / kickoff 1 / dw 2"}
+
+// newStorm makes the world of a seed; every client has some money.
+func newStorm(t testing.TB, seed uint64) *storm {
+	t.Helper()
+	shape := shapes[seed%uint64(len(shapes))]
+	clients := 2
+	if strings.HasSuffix(shape, "3") || strings.HasPrefix(shape, "static") {
+		clients = 3
+	}
+	s := &storm{world: newWorld(t, seed, clients, false), r: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}}
+	s.id = s.found(shape, 12)
+	s.leaf = factory.DW
+	if strings.Contains(shape, "ps") {
+		s.leaf = factory.PS
+	}
+	for _, c := range s.clients {
+		s.pay(s.lsp, c, payment.Msat(20_000_000+s.r.IntN(40_000_000)))
+	}
+	s.run()
+	s.calm()
+	return s
+}
+
+// pay begins a payment.
+func (s *storm) pay(from, to *party, amount payment.Msat) {
+	inv, err := to.hub.Invoice(payment.InvoiceRequest{Amount: amount})
+	s.follow(to)
+	if err != nil || from.hub == nil {
+		return
+	}
+	s.send(&bill{payer: from, payee: to, inv: inv})
+}
+
+func (s *storm) send(b *bill) {
+	fee := b.inv.Amount + 10_000_000
+	if s.r.IntN(20) == 0 {
+		fee = 0
+	}
+	_, err := b.payer.hub.Pay(payment.PayRequest{Invoice: b.inv.Request, MaxFee: fee})
+	s.note("%s pays %s %d msat: %v", b.payer.name, b.payee.name, b.inv.Amount, err)
+	s.bills = append(s.bills, b) // also after an error: it may be stored
+	s.follow(b.payer)
+}
+
+// amount is dust, middling, or about as much as there is, in msat.
+func (s *storm) amount() payment.Msat {
+	switch s.r.IntN(6) {
+	case 0:
+		return payment.Msat(1_000 + s.r.IntN(400_000))
+	case 1:
+		return payment.Msat(60_000_000 + s.r.IntN(60_000_000))
+	default:
+		return payment.Msat(1_500_000 + s.r.IntN(15_000_000))
+	}
+}
+
+// action is something that may happen, as often as its weight says.
+type action struct {
+	name   string
+	weight int
+	do     func() bool // false: there was no occasion
+}
+
+func (s *storm) actions() []action {
+	return []action{
+		{"messages", 800, s.someMessage},
+		{"payments", 100, s.somePayment},
+		{"second payers", 6, s.secondPayer},
+		{"parts", 12, s.somePart},
+		{"changes", 20, s.someChange},
+		{"disconnects", 12, s.someCut},
+		{"connects", 40, s.someConnect},
+		{"crashes", 6, s.someCrash},
+		{"faults of a disk", 12, s.someFault},
+		{"restarts", 40, s.someStart},
+		{"blocks", 10, s.someBlock},
+		{"times", 3, s.someTime},
+	}
+}
+
+// steps draws and does.
+func (s *storm) steps(n int, actions []action) {
+	sum := 0
+	for _, a := range actions {
+		sum += a.weight
+	}
+	for range n {
+		x := s.r.IntN(sum)
+		for _, a := range actions {
+			if x -= a.weight; x < 0 {
+				if a.do() {
+					s.counts[a.name]++
+				}
+				break
+			}
+		}
+		if s.t.Failed() {
+			s.fail("after a step")
+		}
+	}
+}
+
+// anybody is a party that runs, nil when the one that was drawn does not.
+func (s *storm) anybody() *party {
+	p := s.all()[s.r.IntN(1+len(s.clients))]
+	if p.hub == nil {
+		return nil
+	}
+	return p
+}
+
+func (s *storm) someMessage() bool {
+	all := s.busy()
+	if len(all) == 0 {
+		return false
+	}
+	at := all[s.r.IntN(len(all))]
+	s.deliver(at.l, at.side)
+	return true
+}
+
+func (s *storm) somePayment() bool {
+	from, to := s.anybody(), s.anybody()
+	if from == nil || to == nil || from == to {
+		return false
+	}
+	s.pay(from, to, s.amount())
+	return true
+}
+
+// secondPayer pays an invoice that another one pays: one of them gets it back.
+func (s *storm) secondPayer() bool {
+	from := s.anybody()
+	if from == nil || len(s.bills) == 0 {
+		return false
+	}
+	b := s.bills[len(s.bills)-1]
+	if b.payee == from || b.parts || slices.ContainsFunc(s.bills, func(x *bill) bool { return x.payer == from && x.inv.Hash == b.inv.Hash }) {
+		return false
+	}
+	s.send(&bill{payer: from, payee: b.payee, inv: b.inv})
+	return true
+}
+
+// somePart sends a part of an invoice that is paid part by part, or begins one.
+func (s *storm) somePart() bool {
+	c := s.clients[s.r.IntN(len(s.clients))]
+	if s.lsp.hub == nil || c.hub == nil {
+		return false
+	}
+	inv, begun := payment.Invoice{}, false
+	for _, b := range s.bills {
+		if b.parts && b.payee == c && s.invoice(b).State == payment.Open {
+			inv, begun = b.inv, true
+		}
+	}
+	if !begun {
+		var err error
+		inv, err = c.hub.Invoice(payment.InvoiceRequest{Amount: 4_000_000})
+		s.follow(c)
+		if err != nil {
+			return false
+		}
+		s.bills = append(s.bills, &bill{payer: s.lsp, payee: c, inv: inv, parts: true})
+	}
+	for _, ch := range s.lsp.hub.Channels() {
+		if ch.Peer == c.id() && ch.Link.Up {
+			err := s.part(c, inv, ch.ID, 2_000_000)
+			s.note("a part for %s: %v", c.name, err)
+			s.follow(s.lsp)
+			return err == nil
+		}
+	}
+	return false
+}
+
+func (s *storm) someChange() bool {
+	if s.lsp.hub == nil {
+		return false
+	}
+	order := ceremony.Purchase{Factory: s.id, Buyer: factory.ClientIndex(s.r.IntN(len(s.clients))), Amount: factory.Sat(2_000 + s.r.IntN(15_000))}
+	start := s.lsp.lsp.Sell
+	if s.leaf == factory.DW {
+		start = s.lsp.lsp.Update
+	}
+	_, err := start(order)
+	s.note("a sale to %s: %v", s.clients[order.Buyer].name, err)
+	s.follow(s.lsp)
+	return err == nil
+}
+
+func (s *storm) someCut() bool {
+	l := s.links[s.r.IntN(len(s.links))]
+	if !l.up {
+		return false
+	}
+	s.note("the connection %d ends", l.ends[1].p.index)
+	s.cut(l)
+	return true
+}
+
+func (s *storm) someConnect() bool {
+	l := s.links[s.r.IntN(len(s.links))]
+	if l.up || l.ends[0].p.hub == nil || l.ends[1].p.hub == nil {
+		return false
+	}
+	s.connect(l)
+	return true
+}
+
+func (s *storm) someCrash() bool {
+	p := s.anybody()
+	if p == nil {
+		return false
+	}
+	s.end(p)
+	return true
+}
+
+func (s *storm) someFault() bool {
+	p := s.anybody()
+	if p == nil {
+		return false
+	}
+	k := []kind{refusal, dieBefore, dieAfter}[s.r.IntN(3)]
+	p.set(newFault(k, s.r.IntN(12)))
+	s.note("%s: %s, soon", p.name, k)
+	return true
+}
+
+func (s *storm) someStart() bool {
+	p := s.all()[s.r.IntN(1+len(s.clients))]
+	if p.hub != nil {
+		return false
+	}
+	s.begin(p)
+	return true
+}
+
+// someBlock mines a block, but not so many that what waits for a peer has to go to the
+// chain.
+func (s *storm) someBlock() bool {
+	const most = 10
+	if s.blocks == most {
+		return false
+	}
+	s.blocks++
+	s.mine(1)
+	return true
+}
+
+func (s *storm) someTime() bool {
+	s.pass(time.Duration(1+s.r.IntN(40)) * time.Second)
+	return true
+}
+
+// fail ends the test with what happened last.
+func (s *storm) fail(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf("seed %d: %s: %q", s.seed, fmt.Sprintf(format, args...), s.tail())
+}
+
+// rage lets things happen until it is quiet again, several times.
+func (s *storm) rage() {
+	for range 4 {
+		s.steps(300, s.actions())
+		s.calm()
+	}
+}
+
+// TestStorm lets everything happen in an order that seeds draw, and checks what must
+// hold whenever everything is quiet. A seed that fails is run alone by its name:
+// -run 'TestStorm/seed=7$'.
+func TestStorm(t *testing.T) {
+	seeds, first := 6, 0
+	if testing.Short() {
+		seeds = 3
+	}
+	for name, into := range map[string]*int{seedsVar: &seeds, firstVar: &first} {
+		if text := os.Getenv(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			*into = n
+		}
+	}
+	counts := map[string]int{}
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			s := newStorm(t, uint64(seed))
+			s.rage()
+			s.finish()
+			for name, n := range s.counts {
+				counts[name] += n
+			}
+		})
+	}
+	var text []string
+	for name, n := range counts {
+		text = append(text, fmt.Sprintf("%d %s", n, name))
+	}
+	slices.Sort(text)
+	t.Logf("%d seeds: %s", seeds, strings.Join(text, ", "))
+}
+
+// A seed tells the same story again, message by message.
+func TestSeedsReproduce(t *testing.T) {
+	for seed := range uint64(2) {
+		var logs [2][]string
+		for i := range logs {
+			s := newStorm(t, seed)
+			s.rage()
+			logs[i] = s.log
+		}
+		for i, line := range logs[0] {
+			if i >= len(logs[1]) || logs[1][i] != line {
+				t.Fatalf("seed %d: line %d is %q, then %q", seed, i, line, logs[1][min(i, len(logs[1])-1):][:1])
+			}
+		}
+		t.Logf("seed %d: %d lines", seed, len(logs[0]))
+	}
+}
