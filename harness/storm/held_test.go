@@ -2,6 +2,7 @@ package storm
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 
@@ -14,31 +15,32 @@ import (
 	"superscalar/wire"
 )
 
-// part offers a client one part of what an invoice asks for, from the LSP. A client
-// holds what it has until the rest comes, or a minute has passed.
-func (w *world) part(c *party, inv payment.Invoice, id wire.ChannelID, amount payment.Msat) error {
-	request, err := payment.DecodeInvoice(inv.Request, &chaincfg.RegressionNetParams)
+// part offers one part of what an invoice asks for, to a direct peer. Its router holds what
+// it has until the rest comes, or a minute has passed.
+func (w *world) part(b *bill, id wire.ChannelID, amount payment.Msat) error {
+	request, err := payment.DecodeInvoice(b.inv.Request, &chaincfg.RegressionNetParams)
 	if err != nil {
 		return err
 	}
-	height, err := w.lsp.hub.Height()
+	height, err := b.payer.hub.Height()
 	if err != nil {
 		return err
 	}
-	return w.lsp.hub.Do(id, func(m *channel.Machine) error {
-		link := m.Link()
-		expiry := uint32(height) + uint32(link.EarlyWarning) + 100
-		onion, err := lastLayer(c.key.PubKey(), request, amount, uint32(height)+uint32(request.FinalDelta)+20)
+	return b.payer.hub.Do(id, func(m *channel.Machine) error {
+		expiry := uint32(height) + uint32(m.Link().EarlyWarning) + 100
+		onion, err := lastLayer(b, request, amount, uint32(height)+uint32(request.FinalDelta)+20)
 		if err != nil {
 			return err
 		}
-		_, err = m.Add(channel.AddHTLC{Amount: channel.MilliSat(amount), Hash: request.Hash, Expiry: channel.Height(expiry), Onion: onion})
+		origin := channel.Origin(append(bytes.Clone(request.Hash[:]), b.sent, 0, 0, 0, 0, 0, 0, 1)) // each is another one
+		b.sent++
+		_, err = m.Add(channel.AddHTLC{Origin: origin, Amount: channel.MilliSat(amount), Hash: request.Hash, Expiry: channel.Height(expiry), Onion: onion})
 		return err
 	})
 }
 
 // lastLayer is the onion of a hop that is the payee (BOLT 4).
-func lastLayer(to *btcec.PublicKey, request *payment.Bolt11, amount payment.Msat, expiry uint32) ([]byte, error) {
+func lastLayer(bill *bill, request *payment.Bolt11, amount payment.Msat, expiry uint32) ([]byte, error) {
 	short := func(n uint64) []byte { return bytes.TrimLeft(binary.BigEndian.AppendUint64(nil, n), "\x00") }
 	var b []byte
 	for _, r := range []struct {
@@ -54,8 +56,9 @@ func lastLayer(to *btcec.PublicKey, request *payment.Bolt11, amount payment.Msat
 	if err != nil {
 		return nil, err
 	}
-	session, _ := btcec.PrivKeyFromBytes(request.Secret[:])
-	path := sphinx.PaymentPath{{NodePub: *to, HopPayload: payload}}
+	seed := sha256.Sum256(append(bytes.Clone(request.Secret[:]), bill.sent))
+	session, _ := btcec.PrivKeyFromBytes(seed[:])
+	path := sphinx.PaymentPath{{NodePub: *bill.payee.key.PubKey(), HopPayload: payload}}
 	packet, err := sphinx.NewOnionPacket(&path, session, request.Hash[:], sphinx.DeterministicPacketFiller)
 	if err != nil {
 		return nil, err

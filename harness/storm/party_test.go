@@ -247,7 +247,7 @@ func (p *party) openNode() (err error) {
 		kind, ceremonies = node.LSP, p.lsp
 	}
 	p.node, err = node.Start(node.Config{
-		Role: kind, Key: p.key, Listen: "127.0.0.1:0", Rand: p.rand("node"), Ceremonies: ceremonies, Channels: p.hub,
+		Role: kind, Key: p.key, Listen: "127.0.0.1:0", Rand: p.rand("node"), Ceremonies: ceremonies, Channels: p.hub, Tamper: p.tamper,
 		Derive: func(label string) (*btcec.PrivateKey, error) { return p.derive(label, 0) },
 	})
 	if err != nil {

@@ -224,6 +224,9 @@ func (s *storm) entitled(sum payment.Msat) []payment.Msat {
 			in[1+b.payee.index] += inv.Received
 		}
 		if b.parts {
+			if inv.State == payment.Settled && !b.payer.isLSP() {
+				out[1+b.payer.index] += inv.Received
+			}
 			continue
 		}
 		paid, found := b.payer.hub.Payment(b.inv.Hash)

@@ -37,7 +37,8 @@ type storm struct {
 type bill struct {
 	payer, payee *party
 	inv          payment.Invoice
-	parts        bool // the LSP pays it part by part, and its router knows nothing of it
+	parts        bool // it is paid part by part, and the payer's router knows nothing of it
+	sent         byte // how many parts
 }
 
 // shapes are the factories of storms.
@@ -192,24 +193,24 @@ func (s *storm) somePart() bool {
 	if s.lsp.hub == nil || c.hub == nil {
 		return false
 	}
-	inv, begun := payment.Invoice{}, false
+	var begun *bill
 	for _, b := range s.bills {
 		if b.parts && b.payee == c && s.invoice(b).State == payment.Open {
-			inv, begun = b.inv, true
+			begun = b
 		}
 	}
-	if !begun {
-		var err error
-		inv, err = c.hub.Invoice(payment.InvoiceRequest{Amount: 4_000_000})
+	if begun == nil {
+		inv, err := c.hub.Invoice(payment.InvoiceRequest{Amount: 2 * half})
 		s.follow(c)
 		if err != nil {
 			return false
 		}
-		s.bills = append(s.bills, &bill{payer: s.lsp, payee: c, inv: inv, parts: true})
+		begun = &bill{payer: s.lsp, payee: c, inv: inv, parts: true}
+		s.bills = append(s.bills, begun)
 	}
 	for _, ch := range s.lsp.hub.Channels() {
 		if ch.Peer == c.id() && ch.Link.Up {
-			err := s.part(c, inv, ch.ID, 2_000_000)
+			err := s.part(begun, ch.ID, half)
 			s.note("a part for %s: %v", c.name, err)
 			s.follow(s.lsp)
 			return err == nil
