@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"superscalar/refnode/ceremony"
-	"superscalar/refnode/channel"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/peer"
@@ -37,7 +36,6 @@ type change struct {
 	bills0 []*bill
 	order  ceremony.Purchase
 	orders int
-	last   string
 }
 
 // newChange creates the factory, and stops everybody.
@@ -93,7 +91,7 @@ func (c *change) again() {
 		p.set(nil)
 		c.check(os.RemoveAll(p.dir))
 		c.check(os.CopyFS(p.dir, os.DirFS(filepath.Join(c.copies, p.name))))
-		p.told, p.signed, p.spends = nil, map[string][]byte{}, map[string][32]byte{}
+		p.told, p.traffic, p.signed, p.spends = nil, nil, map[string][]byte{}, map[string][32]byte{}
 		c.check(p.start())
 	}
 	c.connectAll()
@@ -113,17 +111,24 @@ func (c *change) connectAll() {
 // until looks again and again whether something has happened that other goroutines do.
 func (c *change) until(what string, happened func() bool) {
 	c.t.Helper()
-	again := time.NewTicker(time.Millisecond)
+	again := time.NewTicker(2 * time.Millisecond)
 	defer again.Stop()
 	for end := time.Now().Add(patience); !happened(); <-again.C {
 		if time.Now().After(end) {
-			c.fail("it never came to pass that %s: %s, %q, %s", what, c.moving(), c.clients[0].told, c.last)
+			c.fail("it never came to pass that %s: %s, %q", what, c.moving(), c.stories())
 		}
 	}
 }
 
 // moving says which channel is not in use on one output alone, the same on both sides.
 func (c *change) moving() string {
+	for _, q := range c.all() {
+		for _, ch := range c.channels(q) {
+			if !ch.Link.Up || !ch.Alone {
+				return q.name + " has a channel that is not up"
+			}
+		}
+	}
 	pairs, problem := c.pairs()
 	if problem != "" {
 		return problem
@@ -141,14 +146,17 @@ func (c *change) moving() string {
 			}
 		}
 	}
-	for _, q := range c.all() {
-		for _, ch := range c.channels(q) {
-			if !ch.Link.Up || !ch.Alone {
-				return q.name + " has a channel that is not up"
-			}
-		}
-	}
 	return ""
+}
+
+// stories are what everybody told and what went over their sockets.
+func (c *change) stories() (all []string) {
+	for _, p := range c.all() {
+		p.mu.Lock()
+		all = append(append(append(all, p.name), p.told...), p.traffic...)
+		p.mu.Unlock()
+	}
+	return all
 }
 
 // sell orders the sale.
@@ -160,7 +168,7 @@ func (c *change) sell() {
 
 // completed reports whether everybody is on the new output.
 func (c *change) completed() bool {
-	f := c.lsp.lsp.Factories()[0]
+	f := c.lsp.lsp.Factories()[0] // of a world that has one
 	return f.Interrupted == "" && f.Tree.Capacities(0) == capacity+bought && c.moving() == ""
 }
 
@@ -193,7 +201,7 @@ func (c *change) recover() {
 	const enough = 300 * time.Millisecond
 	for range 40 {
 		c.connectAll()
-		for end := time.Now().Add(enough); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(enough); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 			if c.completed() {
 				return
 			}
@@ -204,7 +212,8 @@ func (c *change) recover() {
 		}
 		c.clock.Advance(time.Second)
 	}
-	c.fail("it is not completed: %s, %q, %q", c.moving(), c.clients[0].told, c.clients[1].told)
+	os.WriteFile("/tmp/storm/story.log", []byte(strings.Join(c.stories(), "\n")), 0o644)
+	c.fail("it is not completed: %s, %q", c.moving(), c.stories())
 }
 
 // afterwards lets the HTLCs settle, and checks what everybody has.
@@ -213,7 +222,7 @@ func (c *change) afterwards() {
 	for _, b := range c.bills {
 		if b.parts {
 			c.check(c.part(b, c.clients[0].hub.Channels()[0].ID, half))
-			c.until("it is settled", func() bool { c.last = fmt.Sprintf("%+v", c.invoice(b)); return c.invoice(b).State == payment.Settled })
+			c.until("it is settled", func() bool { return c.invoice(b).State == payment.Settled })
 		}
 	}
 	c.until("it is quiet", func() bool { return c.noise() == "" })
@@ -225,8 +234,9 @@ func (c *change) afterwards() {
 func (p *party) tamper() peer.Tamper {
 	cut := false // used by one goroutine at a time
 	return peer.Tamper{
-		In: func([]byte) bool {
+		In: func(raw []byte) bool {
 			f := p.fault()
+			p.heard("gets " + messageName(raw))
 			if cut || f.isDead() {
 				return false
 			}
@@ -240,12 +250,20 @@ func (p *party) tamper() peer.Tamper {
 			if cut || p.fault().isDead() {
 				return nil
 			}
+			p.heard("says " + nameOf(m))
 			if signed, ok := m.(*wire.CommitmentSigned); ok {
 				p.signs(signed)
 			}
 			return []wire.Message{m}
 		},
 	}
+}
+
+// heard remembers what went over the sockets of a party, for a failure.
+func (p *party) heard(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.traffic = append(p.traffic, what)
 }
 
 // TestCrashAnywhereInAChange makes a sale that moves the channels of two clients, over
@@ -319,5 +337,3 @@ func (n named) Fatal(args ...any) {
 	n.Helper()
 	n.TB.Fatal(append([]any{n.at}, args...)...)
 }
-
-var _ = channel.Machine{}

@@ -97,6 +97,10 @@ func messageName(raw []byte) string {
 	if err != nil {
 		return err.Error()
 	}
+	return nameOf(m)
+}
+
+func nameOf(m wire.Message) string {
 	if g, ok := m.(*wire.Piggyback); ok {
 		if c, err := (wire.Codec{}).DecodeCeremony(g.Payload); err == nil {
 			return c.Name()

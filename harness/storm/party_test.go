@@ -87,6 +87,7 @@ type party struct {
 	trouble *fault
 	opens   []opening
 	told    []string
+	traffic []string            // over sockets
 	signed  map[string][]byte   // commitment_signed by channel, output and number
 	spends  map[string][32]byte // what the factory's signatures are for
 }

@@ -73,9 +73,13 @@ func (w *world) fill() {
 		}
 	}
 	pay(w.lsp, coinsLSP, 1)
-	pay(w.lsp, coinBump, bumpsLSP)
+	ours, theirs := bumpsLSP, bumpsOther
+	if w.sockets { // nobody leaves
+		ours, theirs = 1, 1
+	}
+	pay(w.lsp, coinBump, ours)
 	for _, c := range w.clients {
-		pay(c, coinBump, bumpsOther)
+		pay(c, coinBump, theirs)
 	}
 	_, err := w.chain.FundOutputs(outs...)
 	w.check(err)

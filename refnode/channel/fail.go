@@ -162,7 +162,7 @@ func (m *Machine) Connected() {
 // Disconnected says that the connection ended: updates that were not signed
 // are taken back, by both sides, and negotiations are over.
 func (m *Machine) Disconnected() {
-	m.established, m.asked = false, false
+	m.established, m.asked, m.lockedBefore = false, false, wire.Txid{}
 	m.created, m.batch, m.closing = nil, nil, closing{}
 	m.quiet = quiescence{}
 	m.forgetChange("the connection ended")

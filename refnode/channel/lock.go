@@ -78,6 +78,10 @@ func (m *Machine) continued(f *Funding) {
 	if !m.on(rule.PCF148) {
 		f.Did |= wantLocked
 	}
+	if m.lockedBefore == f.Txid {
+		m.lockedBefore = wire.Txid{}
+		m.changeLocked(f.Txid)
+	}
 	if m.on(rule.PCF123) {
 		m.leaveQuiescence()
 	}

@@ -83,3 +83,39 @@ func TestContinueAfterLostCommitment(t *testing.T) {
 		}
 	}
 }
+
+// The peer has locked what is not continued here, since its factory_change_continue
+// and factory_change_locked were lost with their connection. The first comes again, the
+// second only as my_current_funding_locked, which is before it (PCF-156).
+func TestLockedBeforeContinued(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		p := opened(t, setting{})
+		txid := p.changeTo(committed)
+		stored := func(m *channel.Machine) { p.must(m.ChangeStored()) }
+		for i := range 2 {
+			p.do(i, func(m *channel.Machine) { p.must(m.ChangePending()) })
+		}
+		p.do(0, stored)
+		p.do(1, stored)
+		p.deliver(0, -1)
+		p.do(0, func(m *channel.Machine) { p.must(m.Lock(txid)) })
+		if n := count(p.sent, "factory_change_locked"); n != 1 {
+			t.Fatalf("%d factory_change_locked", n)
+		}
+		lock := func() { p.do(1, func(m *channel.Machine) { p.must(m.Lock(txid)) }) }
+		p.reconnect()
+		p.drain()
+		if late { // once more: nobody has forgotten it
+			p.restart(1)
+			p.reconnect()
+			p.drain()
+		}
+		lock()
+		p.drain()
+		for _, n := range p.nodes {
+			if len(n.m.Fundings) != 1 || n.m.Fundings[0].Txid != txid || n.m.Failure != "" {
+				t.Errorf("the %s is not on the new output alone: %v", n.name, last(p.sent, 8))
+			}
+		}
+	}
+}

@@ -58,13 +58,16 @@ type Machine struct {
 	// What a connection ends:
 	established bool // channel_reestablish exchanged, or the channel is new
 	asked       bool // we sent channel_reestablish
-	created     *fundingCreated
-	quiet       quiescence
-	change      *change
-	changes     ChangeID // the last one
-	batch       *batch
-	closing     closing
-	timer       TimerID // the last one that was set
+	// lockedBefore is what the peer's channel_reestablish said to be locked when it
+	// was not continued here yet (PCF-156).
+	lockedBefore wire.Txid
+	created      *fundingCreated
+	quiet        quiescence
+	change       *change
+	changes      ChangeID // the last one
+	batch        *batch
+	closing      closing
+	timer        TimerID // the last one that was set
 }
 
 // ErrConfig is the error of keys, messages or a stored state that do not fit

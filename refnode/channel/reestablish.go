@@ -156,14 +156,20 @@ func (m *Machine) sendUpdates() {
 }
 
 // takeLocked treats my_current_funding_locked as factory_change_locked when it
-// names a pending change (PCF-156). Anything else it names is known.
+// names a pending change (PCF-156). The peer's factory_change_continue may have been
+// lost before it, and comes again after channel_reestablish: the change is locked then.
+// Anything else it names is known.
 func (m *Machine) takeLocked(locked *wire.FundingState) {
 	if locked == nil || !m.on(rule.PCF156) {
 		return
 	}
 	f := m.findFunding(locked.Txid)
-	if f != nil && f != &m.Fundings[0] && f.active() && !f.Did.has(gotLocked) {
+	switch {
+	case f == nil || f == &m.Fundings[0] || f.Did.has(gotLocked):
+	case f.active():
 		m.changeLocked(locked.Txid)
+	default:
+		m.lockedBefore = locked.Txid
 	}
 }
 
