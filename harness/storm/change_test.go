@@ -212,7 +212,6 @@ func (c *change) recover() {
 		}
 		c.clock.Advance(time.Second)
 	}
-	os.WriteFile("/tmp/storm/story.log", []byte(strings.Join(c.stories(), "\n")), 0o644)
 	c.fail("it is not completed: %s, %q", c.moving(), c.stories())
 }
 

@@ -32,6 +32,8 @@ type conn struct {
 	ended   atomic.Bool
 	wake    chan struct{} // a plugin has something to say
 	done    chan struct{} // the read loop is over
+	gone    chan struct{} // and so is everything else: nothing is given to plugins or channels, or taken from them
+	flushes sync.WaitGroup
 
 	mu      sync.Mutex
 	machine *peer.Machine
@@ -43,7 +45,7 @@ func (n *Node) newConn(tc *transport.Conn, dialled bool) *conn {
 	if n.cfg.Tamper != nil {
 		tamper = n.cfg.Tamper()
 	}
-	return &conn{node: n, id: id, tc: tc, dialled: dialled, wake: make(chan struct{}, 1), done: make(chan struct{}), machine: peer.New(peer.Config{
+	return &conn{node: n, id: id, tc: tc, dialled: dialled, wake: make(chan struct{}, 1), done: make(chan struct{}), gone: make(chan struct{}), machine: peer.New(peer.Config{
 		Codec:       wire.Codec{Envelope: n.cfg.Envelope, Rules: n.cfg.Rules},
 		Features:    peer.Features(),
 		ChainHash:   Regtest,
@@ -66,9 +68,11 @@ func (n *Node) channels() peer.Channels {
 
 // serve runs the conversation until either side ends it.
 func (c *conn) serve() {
+	defer close(c.gone)
+	defer c.flushes.Wait()
 	defer c.tc.Close()
 	defer close(c.done)
-	c.node.wg.Go(c.flush)
+	c.flushes.Go(c.flush)
 	stop := c.initDeadline()
 	defer stop()
 	c.do(func(m *peer.Machine) []peer.Action { return m.Start() })

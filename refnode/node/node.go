@@ -208,11 +208,14 @@ func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
 		_ = tc.Close()
 		return err
 	}
-	if replaced {
-		n.disconnected(c.id)
-	}
 	go func() {
 		defer n.wg.Done()
+		if replaced != nil {
+			if n.replaces(replaced, c) {
+				<-replaced.gone // what it has read is not of the new connection, and nothing of that is sent on it
+			}
+			n.disconnected(c.id)
+		}
 		c.serve()
 		if n.remove(c) {
 			n.disconnected(c.id)
@@ -226,16 +229,16 @@ func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
 
 // take makes c the peer's connection, if it is to be kept, and counts it in
 // n.wg.
-func (n *Node) take(c *conn) (kept, replaced bool, err error) {
+func (n *Node) take(c *conn) (kept bool, replaced *conn, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ctx.Err() != nil {
-		return false, false, ErrClosed
+		return false, nil, ErrClosed
 	}
 	old := n.conns[c.id]
 	if old != nil {
 		if n.keeps(old, c) {
-			return false, false, nil
+			return false, nil, nil
 		}
 		if n.replaces(old, c) {
 			old.close()
@@ -243,7 +246,7 @@ func (n *Node) take(c *conn) (kept, replaced bool, err error) {
 	}
 	n.conns[c.id] = c
 	n.wg.Add(1)
-	return true, old != nil, nil
+	return true, old, nil
 }
 
 // disconnected tells the plugins that the connection with a peer ended.
