@@ -32,10 +32,11 @@ const (
 // sale to client a. The disks are copied, so that each point begins with it.
 type change struct {
 	*storm
-	copies string
-	bills0 []*bill
-	order  ceremony.Purchase
-	orders int
+	copies  string
+	bills0  []*bill
+	order   ceremony.Purchase
+	orders  int
+	retries int // connections that were made again
 }
 
 // newChange creates the factory, and stops everybody.
@@ -100,11 +101,23 @@ func (c *change) again() {
 
 func (c *change) connectAll() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	const enough = 2 * time.Second // one that ends at once is made again
 	for _, p := range c.clients {
-		c.check(p.node.Connect(ctx, c.lsp.node.Address()))
-		c.check(c.lsp.lsp.Await(ctx, p.id()))
+		for end := time.Now().Add(patience); ; {
+			ctx, cancel := context.WithTimeout(context.Background(), enough)
+			err := p.node.Connect(ctx, c.lsp.node.Address())
+			if err == nil {
+				err = c.lsp.lsp.Await(ctx, p.id())
+			}
+			cancel()
+			if err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				c.fail("%s does not connect: %v, %q", p.name, err, c.stories())
+			}
+			c.retries++
+		}
 	}
 }
 
@@ -313,7 +326,7 @@ func TestCrashAnywhereInAChange(t *testing.T) {
 	if stride > 1 {
 		every = fmt.Sprintf("one in %d", stride)
 	}
-	t.Logf("%d points, %s: %s; %d sales were ordered again", all, every, strings.Join(text, ", "), repeated)
+	t.Logf("%d points, %s: %s; %d sales were ordered again, %d connections made again", all, every, strings.Join(text, ", "), repeated, c.retries)
 }
 
 // named says at which point something was wrong.

@@ -37,6 +37,7 @@ func (s *storm) finish() {
 	s.check(err)
 	e := &ending{s, tip.Height, map[int]bool{}, map[btcwire.OutPoint]bool{}}
 	s.steps(40+s.r.IntN(150), s.actions())
+	s.ends = true
 	for block := range mostBlocks {
 		if block%40 == 0 {
 			e.some()
@@ -118,7 +119,7 @@ func (e *ending) open() string {
 			return p.name + " is away"
 		}
 		for _, ch := range p.hub.Channels() {
-			if !ch.Closed && (ch.Failure == "" || e.sold(ch)) {
+			if !ch.Closed && (ch.Ready || e.sold(ch)) {
 				return fmt.Sprintf("%s has a channel %s %s", p.name, ch.State(), ch.Failure)
 			}
 		}

@@ -30,7 +30,8 @@ type storm struct {
 	leaf   factory.LeafKind
 	bills  []*bill
 	counts map[string]int
-	blocks int // since everything was quiet
+	blocks int  // since everything was quiet
+	ends   bool // channels end on the chain
 }
 
 // bill is an invoice with who pays it.

@@ -160,6 +160,9 @@ func (st *step) timer(c *entry, a channel.SetTimer) {
 	h := st.hub
 	st.leaves = append(st.leaves, func() {
 		h.after(a.After, func(st *step) {
+			if !slices.Contains(h.channels, c) {
+				return // it was read again after the store refused, or is forgotten: this one must not say or write anything
+			}
 			c.machine.Timer(a.ID)
 			st.touch(c)
 		})

@@ -9,8 +9,10 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"superscalar/refnode/node"
+	"superscalar/refnode/peer"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 )
@@ -89,6 +91,45 @@ func TestANewConnectionReplacesTheOlder(t *testing.T) {
 		fence(t, newer)
 		older = newer
 	}
+}
+
+// The new connection says nothing before the older one is over: what is still read there
+// would reach the channels after channel_reestablish, as a message of the new one.
+func TestTheOlderConnectionEndsFirst(t *testing.T) {
+	inside, release := make(chan struct{}), make(chan struct{})
+	first := true
+	cfg := config(node.LSP, 1)
+	cfg.Tamper = func() peer.Tamper {
+		if !first {
+			return peer.Tamper{}
+		}
+		first = false
+		return peer.Tamper{In: func(raw []byte) bool {
+			if m, err := (wire.Codec{}).Decode(raw); err == nil && m.Name() == "warning" {
+				close(inside)
+				<-release
+			}
+			return true
+		}}
+	}
+	n, _ := start(t, cfg)
+	older := ready(t, n, 2, loopback)
+	send(t, older, &wire.Warning{Data: []byte("hold on")})
+	<-inside
+	newer := speak(t, n, 2)
+	if _, err := ended(t, older); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal("the older connection stays")
+	}
+	const moment = 50 * time.Millisecond
+	if err := newer.SetReadDeadline(time.Now().Add(moment)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newer.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the new connection begins in the middle of a message of the older one: %v", err)
+	}
+	close(release)
+	until(t, "the peer is there", func() bool { return len(n.Peers()) == 1 })
+	fence(t, ready(t, n, 2, loopback))
 }
 
 // Connections of different peers do not touch each other, and Peers is in
