@@ -32,7 +32,7 @@ type conn struct {
 	ended   atomic.Bool
 	wake    chan struct{} // a plugin has something to say
 	done    chan struct{} // the read loop is over
-	gone    chan struct{} // and so is everything else: nothing is given to plugins or channels, or taken from them
+	gone    chan struct{} // and so is everything else: nothing is given to plugins and channels, or taken from them
 	flushes sync.WaitGroup
 
 	mu      sync.Mutex
@@ -68,10 +68,10 @@ func (n *Node) channels() peer.Channels {
 
 // serve runs the conversation until either side ends it.
 func (c *conn) serve() {
-	defer close(c.gone)
 	defer c.flushes.Wait()
 	defer c.tc.Close()
 	defer close(c.done)
+	defer c.ended.Store(true)
 	c.flushes.Go(c.flush)
 	stop := c.initDeadline()
 	defer stop()

@@ -217,11 +217,14 @@ func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
 			n.disconnected(c.id)
 		}
 		c.serve()
-		if n.remove(c) {
-			n.disconnected(c.id)
-			if to != nil && n.cfg.Keep != nil {
-				n.redial(*to)
-			}
+		last := n.isLast(c)
+		if last {
+			n.disconnected(c.id) // before anybody can take its place unseen
+		}
+		last = n.remove(c) && last
+		close(c.gone)
+		if last && to != nil && n.cfg.Keep != nil {
+			n.redial(*to)
 		}
 	}()
 	return nil
@@ -295,6 +298,13 @@ func (n *Node) replaces(old, c *conn) bool {
 func (n *Node) smaller(peer transport.NodeID) bool {
 	own := n.listener.Address().ID
 	return bytes.Compare(own[:], peer[:]) < 0
+}
+
+// isLast reports whether no connection has taken the place of c.
+func (n *Node) isLast(c *conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.conns[c.id] == c
 }
 
 // remove forgets a connection; false when another one had taken its place.
