@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -336,6 +335,3 @@ func temporary(r io.Reader) func() (wire.ChannelID, error) {
 		return id, err
 	}
 }
-
-// number is for seeds.
-func number(seed uint64) []byte { return binary.BigEndian.AppendUint64(nil, seed) }
