@@ -33,8 +33,10 @@ func newDemoCommand(e env) *cobra.Command {
 		Long: `Shows a whole factory in one process, in seconds, and says what it costs: a
 regtest chain that checks consensus and relay rules, an LSP, and clients that
 are connected to it over sockets on 127.0.0.1. They run the ceremony that builds
-the tree; one client buys liquidity; then comes the way out. Delays are those of
-mainnet; only the blocks come faster. Nothing is left on the disk.
+the tree; with up to 32 clients its channels carry payments; one client buys
+liquidity, and is paid more; then comes the way out. Delays are those of mainnet;
+only the blocks come faster. Nothing is left on the disk. In the end stands what
+client 0 has of its channels, and of the others how large their channels are.
 
 Leaves:
   ps  a sale spends the group's stock output into a new channel: nothing that
@@ -44,7 +46,8 @@ Leaves:
       replaced one to the clients
 
 Ways out:
-  unilateral  the LSP is gone; the client publishes its path
+  unilateral  the LSP is gone; the client publishes its path, and then its
+              commitments
   expiry      the LSP is gone and nobody does anything: at the expiry, one
               distribution pays every client, also one without a coin
   cheat       the LSP publishes what it must not: with dw leaves the replaced

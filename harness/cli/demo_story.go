@@ -54,7 +54,7 @@ func runDemo(e env, f demoFlags) (err error) {
 			err = exit(ExitFailed, "interrupted; nothing is left behind")
 		}
 	}()
-	for _, chapter := range []func() error{s.world, s.create, s.draw, s.buy, s.leave} {
+	for _, chapter := range []func() error{s.world, s.create, s.draw, s.payInside, s.buy, s.payMore, s.leave} {
 		if err := e.Context.Err(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (s *story) world() error {
 	var err error
 	s.lab, err = lab.New(s.ctx, lab.Options{
 		Clients: s.clients, Seed: s.seed, Deadline: 5 * time.Minute,
-		Coins: factory.Sat(s.clients)*(demoCapacity+demoStock) + 1_000_000,
+		Coins: factory.Sat(s.clients)*(demoCapacity+demoStock) + 1_000_000, Channels: s.pays(),
 		Report: func(e ceremony.Event) {
 			select {
 			case s.events <- e:
@@ -209,7 +209,7 @@ func (s *story) buy() error {
 	if err != nil {
 		return err
 	}
-	st.Notes = append(st.Notes, fmt.Sprintf("whatever the LSP does from now on, client %d gets at least %s of its %s sat",
+	st.Notes = append(st.Notes, fmt.Sprintf("whatever the LSP does from now on, client %d has its channels, or gets at least %s of the %s sat in them",
 		hero, figure(int64(cover)), figure(int64(s.held().Tree().Capacities(hero)))))
 	s.screen.end(st)
 	return nil

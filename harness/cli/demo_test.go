@@ -75,29 +75,35 @@ func TestDemo(t *testing.T) {
 		{"default", nil, []string{
 			"8 clients, ps leaves, seed 1: kickoff 1 / ps 8", "8 clients connected to the LSP over BOLT 8", "1,280,000 sat in one output",
 			"client 0 buys 50,000 sat, 8 clients awake: sale ", "└─ stock of clients 0-7 480,000 sat for sale",
+			"8 channels opened while the factory was signed", "client 0 pays client 1 8,000 sat through the LSP, for a fee of 1.800 sat",
+			"client 0 has 31,998.200 now and client 1 8,000", "no room before: now it has two channels client 0 has 131,998.200 of 150,000 sat now",
+			"2 commitments of client 0",
 			"3 transactions and children, 1,218 vB, 2,436 sat at 2 sat/vB, at most 468 blocks", "its channel hangs on it (PS-023)",
-			"client 0 150,000 sat in 2 channels on the chain, 434 blocks after it began", "7 in its leaf 100,000 sat each",
+			"client 0 131,998 of the 150,000 sat in 2 channels that came onto the chain 434 blocks after it began", "7 in its leaf 100,000 sat each",
 			"superscalar demo --shape 'static 2 / kickoff 1 / ps 4'", "superscalar plan ", "superscalar conform ",
 		}},
-		{"ps, nobody leaves", []string{"--exit", "none"}, []string{"client 0 150,000 sat in channels inside the factory, 50,000 of it bought", "LSP 430,000 sat, its stock for sale"}},
+		{"ps, nobody leaves", []string{"--exit", "none"}, []string{"client 0 131,998 of the 150,000 sat in channels inside the factory, 50,000 of them bought", "LSP 430,000 sat, its stock for sale"}},
 		{"ps, expiry", []string{"--exit", "expiry", "--shape", branches + "ps 2"}, []string{
 			"which has no coin at all, waits for the expiry", "the factory has expired (DIST-009)", "client 0 160,000 sat by the distribution", "LSP nothing",
 		}},
 		{"ps, cheat", []string{"--exit", "cheat", "--shape", branches + "ps 2"}, []string{
 			"keeps the sale to itself and means to take the stock back after 144 blocks", "the sale was withheld (PS-025) [72 blocks",
-			"the LSP's claim of the stock is refused: bad-txns-inputs-missingorspent", "client 0 100,000 sat in its channel on the chain, 85,000 sat by the omission",
+			"the LSP's claim of the stock is refused: bad-txns-inputs-missingorspent", "of the 100,000 sat in its channel on the chain, 85,000 sat by the omission",
 			"1 in its group 100,000 sat each in channels on the chain, 35,000 sat each by the omission", "2 in its leaf", "4 elsewhere",
 		}},
-		{"dw, alone", []string{"--leaf", "dw"}, []string{"leaf 1/0 is replaced, nSequence 432 by 288", "at most 312 blocks", "an older state matures later (DELAY-009) [288 blocks", "client 0 150,000 sat in 1 channel on the chain"}},
+		{"dw, alone", []string{"--leaf", "dw"}, []string{"leaf 1/0 is replaced, nSequence 432 by 288", "at most 312 blocks", "an older state matures later (DELAY-009) [288 blocks", "its channel has moved to the new leaf", "1 commitment of client 0", "client 0 131,998 of the 150,000 sat in 1 channel that came onto the chain"}},
 		{"dw, expiry", []string{"--leaf", "dw", "--exit", "expiry"}, []string{"client 0 160,000 sat by the distribution"}},
 		{"dw, cheat", []string{"--exit", "cheat", "--shape", branches + "dw 4"}, []string{
 			"8 clients, dw leaves", "everybody sleeps far longer than the 48 blocks they may", "the replaced one, after 432 blocks",
 			"5 x poison: a replaced leaf is confirmed (POI-007)", "client 0 160,000 sat by poison", "3 in its leaf 160,000 sat each", "4 elsewhere 100,000 sat each",
 		}},
 		{"two layers", []string{"--clients", "9", "--shape", "static 3 / kickoff 1 / state 2 / kickoff 1 / dw 2"}, []string{
-			"seed 1: static 3 / kickoff 1 / state 2 / kickoff 1 / dw 2", "nSequence 288 by 144", "state 2/0 ", "client 0 150,000 sat in 1 channel on the chain",
+			"seed 1: static 3 / kickoff 1 / state 2 / kickoff 1 / dw 2", "nSequence 288 by 144", "state 2/0 ", "client 0 131,998 of the 150,000 sat in 1 channel that came onto the chain",
 		}},
-		{"one client", []string{"--clients", "1", "--exit", "cheat"}, []string{"1 client, ps leaves", "client 0 100,000 sat in its channel on the chain, 60,000 sat by the omission"}},
+		{"more than have channels", []string{"--clients", "33", "--exit", "none"}, []string{
+			"payments are shown with up to 32 clients", "client 0 150,000 sat in channels inside the factory",
+		}},
+		{"one client", []string{"--clients", "1", "--exit", "cheat"}, []string{"1 client, ps leaves", "of the 100,000 sat in its channel on the chain, 60,000 sat by the omission"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -109,7 +115,7 @@ func TestDemo(t *testing.T) {
 					t.Errorf("%q is not in the output:\n%s", s, r.out)
 				}
 			}
-			if lines := strings.Count(r.out, "\n"); lines > 60 {
+			if lines := strings.Count(r.out, "\n"); lines > 64 {
 				t.Errorf("%d lines", lines)
 			}
 			if left := tree(t, dir); len(left) > 1 {
@@ -158,11 +164,11 @@ func TestDemoJSON(t *testing.T) {
 		}
 		height = s.Height
 	}
-	want := []string{"chain", "sockets", "signed", "funded", "purchase", "way", "block", "block", "block"}
+	want := []string{"chain", "sockets", "signed", "funded", "channels", "payments", "purchase", "payments", "way", "block", "block", "block", "block"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}
-	if len(got.Holds) != 3 || got.Holds[0].Who != "client 0" || got.Holds[0].Has != demoCapacity+demoPurchase {
+	if len(got.Holds) != 3 || got.Holds[0].Who != "client 0" || got.Holds[0].Has != 131_998 { // what it was paid, less what it paid
 		t.Errorf("%+v", got.Holds)
 	}
 }

@@ -55,8 +55,17 @@ func (s *story) leaveAlone() error {
 	for _, channel := range d.reports[0].Plan.Channels {
 		sum += channel.Channel.Value
 	}
-	s.hold(heroName, sum, fmt.Sprintf("%s sat in %s on the chain, %s after it began; a commitment closes it as ever",
-		figure(int64(sum)), count(want, "channel"), count(int(s.height()-began), "block")))
+	took := count(int(s.height()-began), "block")
+	if s.pays() {
+		own, err := s.closeAlone()
+		if err != nil {
+			return err
+		}
+		s.hold(heroName, own, fmt.Sprintf("%s of the %s sat in %s that came onto the chain %s after it began: what it was paid",
+			figure(int64(own)), figure(int64(sum)), count(want, "channel"), took))
+	} else {
+		s.hold(heroName, sum, fmt.Sprintf("%s sat in %s on the chain, %s after it began", figure(int64(sum)), count(want, "channel"), took))
+	}
 	leaf := s.leafClients()
 	s.hold(who(int(leaf.Count)-1, "in its leaf"), demoCapacity, "100,000 sat each in channels that are on the chain with it")
 	s.hold(who(s.clients-int(leaf.Count), "elsewhere"), demoCapacity, "100,000 sat each behind outputs that nobody has spent; the same way out is theirs")
@@ -128,7 +137,7 @@ func (s *story) cheatWithOldLeaf() error {
 		return err
 	}
 	paid, leaf := d.reports[hero].Plan.Paid, int(old.Clients.Count)
-	s.hold(heroName, paid, fmt.Sprintf("%s sat by poison, before fees: all of its old channel and a share of the old stock; it had %s",
+	s.hold(heroName, paid, fmt.Sprintf("%s sat by poison, before fees: all of its old channel and a share of the old stock; its channel has %s",
 		figure(int64(paid)), figure(int64(s.held().Tree().Capacities(hero)))))
 	s.hold(who(leaf-1, "in its leaf"), demoCapacity+demoStock, "160,000 sat each in the same way")
 	s.hold(who(s.clients-leaf, "elsewhere"), demoCapacity, "100,000 sat each behind outputs that nobody has spent")
@@ -191,8 +200,13 @@ func (s *story) cheatWithoutSale() error {
 		return err
 	}
 	owners, all := int(stock.Owners.Count), int(s.leafClients().Count)
-	s.hold(heroName, demoCapacity+paid, fmt.Sprintf("100,000 sat in its channel on the chain, %s sat by the omission: the purchase and a share of the rest, before the fee",
-		figure(int64(paid))))
+	first, own := factory.Sat(demoCapacity), ""
+	if s.pays() {
+		first = s.balanceOn(n.Tx.Txid)
+		own = figure(int64(first)) + " of the "
+	}
+	s.hold(heroName, first+paid, fmt.Sprintf("%s100,000 sat in its channel on the chain, %s sat by the omission: the purchase and a share of the rest, before the fee",
+		own, figure(int64(paid))))
 	share := (stock.Value - demoPurchase) / factory.Sat(owners)
 	s.hold(who(owners-1, "in its group"), demoCapacity+share, fmt.Sprintf("100,000 sat each in channels on the chain, %s sat each by the omission", figure(int64(share))))
 	s.hold(who(all-owners, "in its leaf"), demoCapacity, "100,000 sat each in channels that are on the chain")
@@ -229,7 +243,12 @@ func (s *story) claimTooLate(stock *factory.Stock, at uint32) error {
 // stay : nobody leaves.
 func (s *story) stay() {
 	has := s.held().Tree().Capacities(hero)
-	s.hold(heroName, has, figure(int64(has))+" sat in channels inside the factory, 50,000 of it bought")
+	own, part := has, ""
+	if s.pays() {
+		own = factory.Sat(s.own(hero) / 1000)
+		part = figure(int64(own)) + " of the "
+	}
+	s.hold(heroName, own, part+figure(int64(has))+" sat in channels inside the factory, 50,000 of them bought")
 	s.hold(who(s.clients-1, "others"), demoCapacity, "100,000 sat each in channels inside the factory")
 	s.lspHolds("its stock for sale")
 }

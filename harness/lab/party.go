@@ -59,6 +59,8 @@ type Party struct {
 	leaves   *leaves.Keeper
 	done     chan struct{}
 	keeping  sync.WaitGroup
+	gone     sync.Once
+	left     error // of gone
 }
 
 // ID is the party's node id.
@@ -140,11 +142,18 @@ func (p *Party) role(o PartyOptions, seed uint64) (plugin.Ceremonies, error) {
 	return p.Client, err
 }
 
+// Vanish ends the connections of the party, for good. It can be asked still what it
+// has.
+func (p *Party) Vanish() error {
+	p.gone.Do(func() { p.left = p.Node.Close() })
+	return p.left
+}
+
 // Close stops the party.
 func (p *Party) Close() error {
 	var errs []error
 	if p.Node != nil {
-		errs = append(errs, p.Node.Close())
+		errs = append(errs, p.Vanish())
 	}
 	if p.Hub != nil {
 		close(p.done)
