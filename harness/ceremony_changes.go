@@ -168,7 +168,7 @@ func (s *LSPScript) purchase(buyer int, amount uint64) ceremony.Purchase {
 // end; any other error is the suite's.
 func (s *LSPScript) must(what string, err error) {
 	switch {
-	case errors.Is(err, ceremony.ErrBusy), errors.Is(err, ceremony.ErrInterrupted), errors.Is(err, ceremony.ErrNoChannel), errors.Is(err, ceremony.ErrMerges), errors.Is(err, ceremony.ErrStillMoving):
+	case errors.Is(err, ceremony.ErrBusy), errors.Is(err, ceremony.ErrInterrupted), errors.Is(err, ceremony.ErrNoChannel), errors.Is(err, ceremony.ErrHTLCs), errors.Is(err, ceremony.ErrStillMoving):
 		s.play.controlFailed("the change before comes to its end", s.received())
 	case err != nil:
 		panic(fmt.Sprintf("the suite cannot start its %s: %v", what, err))

@@ -7,7 +7,9 @@ import (
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // The suite's side of channels that move with an update (section 8.4): what the
@@ -20,6 +22,9 @@ type leafMove struct {
 	live    bool // its attempt is going on
 	begun   bool // phase 1 has begun: it cannot be called off (CHG-010)
 	started bool // the suite's LSP has begun it in this attempt
+	// given is what each side takes out of a channel that is absorbed, in sat, once
+	// that is committed to.
+	given *[2]int64
 }
 
 func fundingTxid(o ceremony.ChannelOutput) wire.Txid { return wire.Txid(o.Outpoint.Hash) }
@@ -64,6 +69,9 @@ func (l *LeafChannels) CanMove(to ceremony.ChannelOutput) error {
 		return nil
 	case l.opener && !ch.M.Settled(fundingTxid(ch.output)), len(ch.M.Fundings) > 1:
 		return ceremony.ErrStillMoving
+	}
+	if _, whole := ch.M.Whole(); to.Absorbed() && !whole && l.Rules.On(rule.CHG020) {
+		return ceremony.ErrHTLCs
 	}
 	return nil
 }
@@ -111,7 +119,7 @@ func (l *LeafChannels) Stands(o ceremony.ChannelOutput) {
 	if l.foreign(o) || ch == nil || ch.output.Outpoint == o.Outpoint && ch.output.Alone == o.Alone {
 		return
 	}
-	ch.output.Outpoint, ch.output.Value, ch.output.Alone = o.Outpoint, o.Value, o.Alone
+	ch.output.Outpoint, ch.output.Value, ch.output.Alone, ch.output.Into = o.Outpoint, o.Value, o.Alone, o.Into
 	if ch.to != nil && ch.to.Outpoint == o.Outpoint {
 		ch.to = nil
 	}
@@ -155,6 +163,12 @@ func (ch *Channel) follow() {
 		return
 	}
 	to := fundingTxid(ch.to.ChannelOutput)
+	if given, ok := ch.M.Given(to); ok && ch.to.given == nil {
+		ch.to.given = &given
+		if stays := ch.leaf.stays(ch.to.ChannelOutput); stays != nil {
+			stays.followNow()
+		}
+	}
 	if ch.to.begun && !ch.leaf.opener {
 		_ = m.PendingOn(to)
 	}
@@ -162,8 +176,45 @@ func (ch *Channel) follow() {
 		_ = m.ChangeStored()
 	}
 	if ch.leaf.opener && ch.to.live && !ch.to.started && !m.Negotiating() && !m.Committed(to) {
-		ch.to.started = m.StartChange(int64(ch.to.Value)-int64(m.Value()), nil) == nil
+		if part, ok := ch.parts(); ok {
+			ch.to.started = m.StartChange(part[commitment.Opener], nil) == nil
+		}
 	}
+}
+
+// stays is the channel that absorbs the one that goes to an output.
+func (l *LeafChannels) stays(to ceremony.ChannelOutput) *Channel {
+	for _, ch := range l.List {
+		if ch.output.Peer == to.Peer && ch.output.LSPKey == to.Into {
+			return ch
+		}
+	}
+	return nil
+}
+
+// goesInto reports whether an update takes a channel into another one.
+func (ch *Channel) goesInto(stays *Channel) bool {
+	return ch.to != nil && ch.output.Peer == stays.output.Peer && ch.to.Into == stays.output.LSPKey && ch.to.Outpoint == stays.to.Outpoint
+}
+
+// parts are the contributions of both sides to the change of a channel (CHG-004,
+// CHG-017, CHG-019); false while what it waits for is not there.
+func (ch *Channel) parts() (sat [2]int64, ok bool) {
+	if ch.to.Absorbed() {
+		whole, ok := ch.M.Whole()
+		return [2]int64{-whole[0], -whole[1]}, ok
+	}
+	for _, other := range ch.leaf.List {
+		if !other.goesInto(ch) {
+			continue
+		}
+		if other.to.given == nil {
+			return sat, false
+		}
+		sat[commitment.Accepter] += other.to.given[commitment.Accepter]
+	}
+	sat[commitment.Opener] = int64(ch.to.Value) - int64(ch.M.Value()) - sat[commitment.Accepter]
+	return sat, true
 }
 
 // goesOn reports whether a change continues because its attempt has ended after phase
@@ -191,10 +242,17 @@ func (l *LeafChannels) change(ch *Channel, a channel.Action) (question bool) {
 	switch a := a.(type) {
 	case channel.AskChange:
 		question = true
-		_ = ch.M.AnswerChange(a.ID, 0, nil, ch.judge(a))
+		ours, reason := ch.judge(a)
+		_ = ch.M.AnswerChange(a.ID, ours, nil, reason)
 	case channel.AskChangeOutpoint:
 		question = true
-		if ch.to != nil {
+		switch {
+		case ch.to == nil:
+		case ch.to.Absorbed():
+			_ = ch.M.ChangeInto(a.ID, fundingTxid(ch.to.ChannelOutput), uint16(ch.to.Outpoint.Index))
+		case slices.ContainsFunc(ch.leaf.List, func(other *Channel) bool { return other.goesInto(ch) }):
+			_ = ch.M.ChangeTaking(a.ID, fundingTxid(ch.to.ChannelOutput), uint16(ch.to.Outpoint.Index))
+		default:
 			_ = ch.M.ChangeOutpoint(a.ID, fundingTxid(ch.to.ChannelOutput), uint16(ch.to.Outpoint.Index))
 		}
 	case channel.AskLock:
@@ -216,25 +274,25 @@ func (l *LeafChannels) change(ch *Channel, a channel.Action) (question bool) {
 	return question
 }
 
-// judge says what is wrong with the target's part in a change. A change that no
-// update asks for is refused; any other fault is the target's.
-func (ch *Channel) judge(a channel.AskChange) string {
-	want := int64(0)
-	if ch.to != nil && !ch.leaf.opener {
-		want = int64(ch.to.Value) - int64(ch.M.Value())
+// judge says what is wrong with the target's part in a change, and what the suite's is.
+// A change that no update asks for is refused; any other fault is the target's.
+func (ch *Channel) judge(a channel.AskChange) (ours int64, reason string) {
+	if ch.to == nil || !ch.to.live {
+		return 0, "no update that is going on moves this channel"
 	}
+	part, ready := ch.parts()
 	err := error(nil)
 	switch {
-	case ch.to == nil || !ch.to.live:
-		return "no update that is going on moves this channel"
+	case !ready:
+		err = errors.New("a channel that is to be absorbed is not ready for it")
 	case a.Key != ch.output.Theirs:
 		err = errors.New("the funding_pubkey is not the one that its sender has in the channel")
-	case a.ContributionSat != want:
-		err = fmt.Errorf("funding_contribution_satoshis is not what the update gives: %d, not %d", a.ContributionSat, want)
+	case a.ContributionSat != part[ch.M.Side.Other()]:
+		err = fmt.Errorf("funding_contribution_satoshis is not what the update gives: %d, not %d", a.ContributionSat, part[ch.M.Side.Other()])
 	default:
-		return ""
+		return part[ch.M.Side], ""
 	}
 	ch.play.fail(ch.Rule, mismatch{message: "what the target sent is not right: " + err.Error(), planted: -1,
 		expected: []string{"a part of the change that fits the update"}, received: fmt.Sprintf("%v", ch.Names()), frame: lastFrame(ch.play.frames)})
-	return err.Error()
+	return 0, err.Error()
 }

@@ -82,7 +82,9 @@ are dw. Both are answered when the ceremony has begun:
 
 With "from":"NODEID", another client of the factory, what moves is stock of that
 client's group: by an update of the lowest state above both, for which every client
-below that state has to be there.
+below that state has to be there. With "from" the buyer itself where leaves are ps,
+its own group sells by an update too, and the channels that it has bought become one
+with its first.
 
 After each block, and when it starts, the node publishes of every factory what is
 to be published: the LSP its tree from exit_height on, both roles the latest state

@@ -121,6 +121,15 @@ func channels() []Mutant {
 	as("CHG-014/both", "makes two updates of a leaf at a time", "no second update while", rule.CHG014, rule.CER042, rule.CHG012)
 	off(rule.CHG013, "moves the channels that grow", "stfu did not come")
 	off(rule.CHG015, "takes from the buyer's own stock whatever it is told", "the stock is that of client 1")
+	off(rule.CHG017, "leaves a sat in a channel that is absorbed", "funding_contribution_satoshis is not what")
+	as("CHG-017/peer", "lets its peer leave a sat in a channel that is absorbed", "factory_change_abort did not come", rule.CHG017+"/peer")
+	off(rule.CHG018, "takes updates on a channel that is absorbed", silent)
+	off(rule.CHG019, "forgets what the client brings from the channels it absorbs", "funding_contribution_satoshis is not what")
+	as("CHG-019/peer", "takes any contribution where channels are absorbed", "factory_change_abort did not come", rule.CHG019+"/peer")
+	off(rule.CHG020, "absorbs channels with HTLCs", "no update absorbs a channel with an HTLC")
+	as("CHG-020/client", "lets channels with HTLCs be absorbed", "the target did not refuse it", rule.CHG020)
+	off(rule.CHG021, "signs something where there is no commitment", "zeros")
+	off(rule.CHG022, "leaves a commitment of an update that was called off valid", "commitment_signed did not come")
 	off(rule.CHG016, "keeps the stock of its group to itself", "the target takes part")
 	return append(all,
 		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",

@@ -75,7 +75,13 @@ type ChannelOutput struct {
 	Shape  factory.Shape
 	// Alone is true when every leaf that this one has replaced is poisoned.
 	Alone bool
+	// Into is the LSP's funding key of another channel of the client, whose output this
+	// is: that one takes what this channel holds (CHG-017). Zero for any other.
+	Into wire.Point
 }
+
+// Absorbed reports whether the channel goes into another one.
+func (o *ChannelOutput) Absorbed() bool { return o.Into != wire.Point{} }
 
 // outputOf describes a channel output of a tree. own is our key, the other key of
 // the channel is the peer's.
@@ -214,34 +220,51 @@ func (f *Factory) ChannelOutputs() ([]ChannelOutput, error) {
 	return out, nil
 }
 
-// standing are the channel outputs of the live tree.
+// standing are the channel outputs of the live tree, for each client those that
+// updates have absorbed last.
 func (f *Factory) standing() ([]ChannelOutput, error) {
 	var out []ChannelOutput
-	add := func(ch factory.ChannelOutput, attempt wire.CeremonyID, index uint32) error {
-		key, err := f.keys.Channel(attempt, index)
-		if err != nil {
-			return err
-		}
-		o := outputOf(f.tree, ch, key, true)
-		o.Peer, o.Attempt, o.Factory = f.Members[ch.Client].Peer, attempt, f.ID()
-		o.Alone = alone(f.tree, ch.Client)
-		out = append(out, o)
-		return nil
-	}
 	for i := range f.Members {
-		for _, ch := range f.tree.Channels(factory.ClientIndex(i)) {
-			attempt, index := f.ID(), uint32(i)
-			for _, k := range ch.Channel.Keys {
-				if id, sold := f.sold[k]; sold {
-					attempt, index = id, 0
-				}
-			}
-			if err := add(ch, attempt, index); err != nil {
+		c := factory.ClientIndex(i)
+		for _, ch := range f.tree.Channels(c) {
+			o, err := f.outputOf(ch)
+			if err != nil {
 				return nil, err
 			}
+			out = append(out, o)
+		}
+		sold, at := tookIn(f.tree, c)
+		for k := range sold {
+			o, err := f.outputOf(sold[k])
+			if err != nil {
+				return nil, err
+			}
+			stays, err := f.outputOf(at[k])
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, into(o, stays))
 		}
 	}
 	return out, nil
+}
+
+// outputOf describes a channel output that is made, whose key the LSP has.
+func (f *Factory) outputOf(ch factory.ChannelOutput) (ChannelOutput, error) {
+	attempt, index := f.ID(), uint32(ch.Client)
+	for _, k := range ch.Channel.Keys {
+		if id, sold := f.sold[k]; sold {
+			attempt, index = id, 0
+		}
+	}
+	key, err := f.keys.Channel(attempt, index)
+	if err != nil {
+		return ChannelOutput{}, err
+	}
+	o := outputOf(f.tree, ch, key, true)
+	o.Peer, o.Attempt, o.Factory = f.Members[ch.Client].Peer, attempt, f.ID()
+	o.Alone = alone(f.tree, ch.Client)
+	return o, nil
 }
 
 // waitsForChannel reports whether the phase that a client has just stored makes
@@ -336,23 +359,45 @@ func (h *Held) ChannelOutputs() ([]ChannelOutput, error) {
 	return out, nil
 }
 
-// standing are the client's channel outputs in the live tree.
+// standing are the client's channel outputs in the live tree, those that updates have
+// absorbed last.
 func (h *Held) standing() ([]ChannelOutput, error) {
 	var out []ChannelOutput
 	for _, ch := range h.tree.Channels(h.Client()) {
-		attempt := h.ID()
-		for _, change := range h.Changes {
-			if sale, ok := change.Message.(*wire.Sale); ok && factory.ClientIndex(sale.Buyer) == h.Client() && string(sale.ChannelScript) == string(ch.Channel.Script[:]) {
-				attempt = sale.Ceremony
-			}
-		}
-		key, err := h.cfg.Keys.Channel(attempt, 0)
+		o, err := h.outputOf(ch)
 		if err != nil {
 			return nil, err
 		}
-		o := outputOf(h.tree, ch, key, false)
-		o.Attempt, o.Factory, o.Alone = attempt, h.ID(), alone(h.tree, h.Client())
 		out = append(out, o)
 	}
+	sold, at := tookIn(h.tree, h.Client())
+	for k := range sold {
+		o, err := h.outputOf(sold[k])
+		if err != nil {
+			return nil, err
+		}
+		stays, err := h.outputOf(at[k])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, into(o, stays))
+	}
 	return out, nil
+}
+
+// outputOf describes a channel output of the client that is made.
+func (h *Held) outputOf(ch factory.ChannelOutput) (ChannelOutput, error) {
+	attempt := h.ID()
+	for _, change := range h.Changes {
+		if sale, ok := change.Message.(*wire.Sale); ok && factory.ClientIndex(sale.Buyer) == h.Client() && string(sale.ChannelScript) == string(ch.Channel.Script[:]) {
+			attempt = sale.Ceremony
+		}
+	}
+	key, err := h.cfg.Keys.Channel(attempt, 0)
+	if err != nil {
+		return ChannelOutput{}, err
+	}
+	o := outputOf(h.tree, ch, key, false)
+	o.Attempt, o.Factory, o.Alone = attempt, h.ID(), alone(h.tree, h.Client())
+	return o, nil
 }

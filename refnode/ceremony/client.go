@@ -114,9 +114,9 @@ type clientAttempt struct {
 	held       bool          // ceremony_stored waits for a channel (CHAN-002)
 	expects    bool          // it said which channel it makes an output for
 	signed     bool          // it may have given a signature
-	// move is where an update takes the client's channel, nil without;
+	// moves are where an update takes the client's channels, none without;
 	// aggregates wait for that (CHG-002).
-	move       *ChannelOutput
+	moves      []ChannelOutput
 	aggregates *wire.AggregateNonces
 }
 
@@ -280,8 +280,8 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 		if err := c.begin(a.change); err != nil {
 			return nil, err
 		}
-		if a.move != nil {
-			if err := c.cfg.Channels.Begin(*a.move); err != nil {
+		for _, to := range a.moves {
+			if err := c.cfg.Channels.Begin(to); err != nil {
 				return nil, err
 			}
 		}

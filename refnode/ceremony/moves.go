@@ -29,11 +29,12 @@ var (
 	ErrNoChannel = errors.New("a client below the state has no open channel")
 	// ErrStillMoving : CHG-012.
 	ErrStillMoving = errors.New("a channel below the state has not done with the change before")
-	// ErrMerges : the channels of one client would become one.
-	ErrMerges = errors.New("an update that merges channels of a client is not supported")
+	// ErrHTLCs : CHG-020.
+	ErrHTLCs = errors.New("a channel that is to be absorbed has HTLCs")
 )
 
-// moves are where an update takes the channels below its state, in client order.
+// moves are where an update takes the channels below its state, in client order: for
+// each client those that it absorbs first, which end in the one that stays.
 func (ch *lspChange) moves() ([]ChannelOutput, error) {
 	var out []ChannelOutput
 	for _, o := range ch.update.Channels() {
@@ -42,10 +43,25 @@ func (ch *lspChange) moves() ([]ChannelOutput, error) {
 			return nil, err
 		}
 		to := outputOf(ch.factory.tree, o, key, true)
-		to.Peer, to.Attempt, to.Factory = ch.factory.Members[o.Client].Peer, ch.id, ch.factory.ID()
+		for _, sold := range ch.factory.tree.Channels(o.Client)[1:] {
+			key, err := ch.factory.ownKey(sold.Channel, o.Client)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, into(outputOf(ch.factory.tree, sold, key, true), to))
+		}
 		out = append(out, to)
 	}
+	for i := range out {
+		out[i].Peer, out[i].Attempt, out[i].Factory = ch.factory.Members[out[i].Client].Peer, ch.id, ch.factory.ID()
+	}
 	return out, nil
+}
+
+// into is where a channel goes that another one absorbs.
+func into(sold, stays ChannelOutput) ChannelOutput {
+	sold.Outpoint, sold.Value, sold.Into = stays.Outpoint, 0, stays.LSPKey
+	return sold
 }
 
 // prepareMoves computes where the channels go, and fails when one of them cannot.
@@ -59,13 +75,10 @@ func (l *LSP) prepareMoves(ch *lspChange) error {
 	}
 	ch.moving = nil
 	for _, to := range all {
-		if len(ch.factory.tree.Channels(to.Client)) > 1 {
-			return fmt.Errorf("client %d: %w", to.Client, ErrMerges)
-		}
 		if err := l.cfg.Channels.CanMove(to); err != nil {
 			return fmt.Errorf("client %d: %w", to.Client, err)
 		}
-		grows := to.Value != ch.factory.tree.Channels(to.Client)[0].Value
+		grows := to.Absorbed() || to.Value != ch.factory.tree.Channels(to.Client)[0].Value
 		if grows || l.cfg.on(rule.CHG013) {
 			ch.moving = append(ch.moving, to)
 		}
@@ -190,30 +203,41 @@ func (f *Factory) Moves() ([]ChannelOutput, error) {
 	return out, nil
 }
 
-// move is where an update takes the client's own channel.
-func (h *Held) move(ch *clientChange, attempt wire.CeremonyID) (ChannelOutput, error) {
+// moves are where an update takes the client's own channels, the one that stays last.
+func (h *Held) moves(ch *clientChange, attempt wire.CeremonyID) ([]ChannelOutput, error) {
+	all, err := h.standing()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(o ChannelOutput) bool { return o.Absorbed() })
+	var out []ChannelOutput
 	for _, o := range ch.update.Channels() {
-		if o.Client != h.Client() {
+		if o.Client != h.Client() || len(all) == 0 {
 			continue
 		}
-		key, err := h.cfg.Keys.Channel(h.ID(), 0)
-		if err != nil {
-			return ChannelOutput{}, err
+		to := all[0] // its keys stay (CHG-003)
+		to.Outpoint, to.Value, to.Alone = o.Outpoint, o.Value, false
+		for _, sold := range all[1:] {
+			sold.Alone = false
+			out = append(out, into(sold, to))
 		}
-		to := outputOf(h.tree, o, key, false)
-		to.Attempt, to.Factory = attempt, h.ID()
-		return to, nil
+		out = append(out, to)
 	}
-	return ChannelOutput{}, fail(wire.ReasonShape, rule.CER041, "the update has no channel of ours")
+	for i := range out {
+		out[i].Attempt, out[i].Factory = attempt, h.ID()
+	}
+	if len(out) == 0 {
+		return nil, fail(wire.ReasonShape, rule.CER041, "the update has no channel of ours")
+	}
+	return out, nil
 }
 
-// Moves is Factory.Moves for the client's own channel. Peer is for the caller to
+// Moves is Factory.Moves for the client's own channels. Peer is for the caller to
 // fill in.
 func (h *Held) Moves() ([]ChannelOutput, error) {
 	for _, change := range slices.Backward(h.Changes) {
 		if run := change.run; run != nil && run.update != nil && change.Begun && run.reached < 2 {
-			to, err := h.move(run, change.Message.ID())
-			return []ChannelOutput{to}, err
+			return h.moves(run, change.Message.ID())
 		}
 	}
 	return nil, nil
@@ -226,26 +250,27 @@ func (c *Client) startMove(a *clientAttempt) error {
 	if ch.update == nil || c.cfg.Channels == nil {
 		return nil
 	}
-	to, err := ch.held.move(ch, a.id)
+	moves, err := ch.held.moves(ch, a.id)
 	if err != nil {
 		return err
 	}
-	to.Peer = c.lsp
-	if len(ch.held.tree.Channels(to.Client)) > 1 {
-		return &Failure{Reason: wire.ReasonRefused, Err: ErrMerges}
+	for i := range moves {
+		moves[i].Peer = c.lsp
+		if err := c.cfg.Channels.CanMove(moves[i]); err != nil {
+			return &Failure{Reason: wire.ReasonRefused, Rule: rule.CHG012, Err: err}
+		}
 	}
-	if err := c.cfg.Channels.CanMove(to); err != nil {
-		return &Failure{Reason: wire.ReasonRefused, Rule: rule.CHG012, Err: err}
+	a.moves = moves
+	for _, to := range moves {
+		c.cfg.Channels.Move(to)
 	}
-	a.move = &to
-	c.cfg.Channels.Move(to)
 	return nil
 }
 
 // waitsForMove reports whether partial signatures have to wait for the commitment
 // on the new output (CHG-002).
 func (c *Client) waitsForMove(a *clientAttempt) bool {
-	return a.move != nil && a.phase == 1 && c.cfg.on(rule.CHG002) && !c.cfg.Channels.Moved(*a.move)
+	return a.phase == 1 && c.cfg.on(rule.CHG002) && slices.ContainsFunc(a.moves, func(to ChannelOutput) bool { return !c.cfg.Channels.Moved(to) })
 }
 
 // moved goes on with aggregate nonces that waited for the client's channel.
@@ -273,4 +298,34 @@ func (c *Client) stand(ch *clientChange) error {
 		c.cfg.Channels.Stands(o)
 	}
 	return nil
+}
+
+// tookIn are the channels of a client that updates have absorbed, each with the output
+// of the update that did. They stay known: an old state may still be published.
+func tookIn(t *factory.Tree, c factory.ClientIndex) (sold []factory.ChannelOutput, at []factory.ChannelOutput) {
+	leaf, group, _ := t.Factory().Layout().Group(c)
+	var waiting []factory.ChannelOutput
+	pass := func(n *factory.Node) {
+		for _, o := range waiting {
+			sold, at = append(sold, o), append(at, n.Channels[c-n.Clients.First])
+		}
+		waiting = nil
+	}
+	for _, old := range t.Former() {
+		if old.Failed || old.Node.ID != leaf {
+			continue
+		}
+		pass(old.Node)
+		if int(group) < len(old.Sales) {
+			for _, sale := range old.Sales[group] {
+				if sale.Buyer == c {
+					waiting = append(waiting, sale.NewChannel)
+				}
+			}
+		}
+	}
+	if n, ok := t.Node(leaf); ok {
+		pass(n)
+	}
+	return sold, at
 }

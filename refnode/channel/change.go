@@ -20,6 +20,8 @@ type change struct {
 	payload      []byte   // ours, for factory_change_init
 	ours         *outpoint
 	theirs       *outpoint
+	into         bool // the outpoint is that of the channel that takes what this one holds
+	takes        bool // other channels go into this one
 }
 
 type outpoint struct {
@@ -220,6 +222,23 @@ func (m *Machine) ChangeOutpoint(id ChangeID, txid wire.Txid, index uint16) erro
 	return nil
 }
 
+// ChangeInto is ChangeOutpoint for the outpoint of another channel, which takes what
+// this one holds: there is nothing to commit to (CHG-017).
+func (m *Machine) ChangeInto(id ChangeID, txid wire.Txid, index uint16) error {
+	if c := m.change; c != nil && c.id == id {
+		c.into = true
+	}
+	return m.ChangeOutpoint(id, txid, index)
+}
+
+// ChangeTaking is ChangeOutpoint for a channel that others go into (CHG-019).
+func (m *Machine) ChangeTaking(id ChangeID, txid wire.Txid, index uint16) error {
+	if c := m.change; c != nil && c.id == id {
+		c.takes = true
+	}
+	return m.ChangeOutpoint(id, txid, index)
+}
+
 func (m *Machine) known(txid wire.Txid, _ uint16) bool {
 	if m.findFunding(txid) != nil { // by txid: that is all commitment_signed names
 		return true
@@ -261,15 +280,29 @@ func (m *Machine) bothFunded() {
 	for _, sat := range c.contribution {
 		f.Value += Sat(sat)
 	}
-	if reason := m.newOutputFault(&f); reason != "" {
+	reason := m.newOutputFault(&f)
+	if c.into {
+		reason = m.absorbFault(&f)
+	}
+	if reason != "" {
 		if err := m.AbortChange(reason); err != nil {
 			m.broken("refusing a change", err)
 		}
 		return
 	}
 	m.change = nil
+	if c.into {
+		f.Did = absorbed | sentCommit | gotCommit
+	}
+	if c.takes {
+		f.Did |= absorbing
+	}
 	m.Fundings = append(m.Fundings, f)
 	m.save()
+	if c.into {
+		m.act(ChangeCommitted{f.Txid})
+		return
+	}
 	if m.on(rule.PCF129) {
 		m.signNewOutput(&m.Fundings[len(m.Fundings)-1])
 	}
@@ -282,6 +315,18 @@ func (m *Machine) newOutputFault(f *Funding) string {
 		if _, ok := m.params.Afford(owner, &v); !ok || f.Value <= 0 || f.Value > maxSat {
 			return "the opener could not pay the commitment fee after the change"
 		}
+	}
+	return ""
+}
+
+// absorbFault looks whether a channel can end in another: nothing is in flight, and
+// less than a sat is left on each side.
+func (m *Machine) absorbFault(f *Funding) string {
+	switch {
+	case len(m.HTLCs) > 0 && m.on(rule.CHG020):
+		return "the channel has HTLCs"
+	case f.Value > 1 && m.on(rule.CHG017+"/peer") && m.on(rule.CHG017):
+		return fmt.Sprintf("%d sat would be left", f.Value)
 	}
 	return ""
 }

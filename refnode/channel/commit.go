@@ -73,6 +73,14 @@ func (m *Machine) signedFundings() []*Funding {
 // funding_txid is set inside a factory: BOLT 2 asks for it since splicing, and
 // a peer outside may be older.
 func (m *Machine) signOn(f *Funding, point wire.Point) (*wire.CommitmentSigned, error) {
+	if f.Absorbed() { // there is nothing to sign: the message revokes what is on the output before
+		txid := f.Txid
+		msg := &wire.CommitmentSigned{ChannelID: m.ID, FundingTxid: &txid}
+		if !m.on(rule.CHG021) {
+			msg.Signature[0] = 1
+		}
+		return msg, nil
+	}
 	c, err := m.build(m.peer(), f, latest, m.SignedNumber, point)
 	if err != nil {
 		return nil, err
@@ -118,6 +126,13 @@ func (m *Machine) accept(msgs []*wire.CommitmentSigned) {
 	n := m.LocalNumber + 1
 	fundings := m.activeFundings()
 	for i, f := range fundings[:len(msgs)] {
+		if f.Absorbed() {
+			if (msgs[i].Signature != wire.Signature{} || len(msgs[i].HTLCSignatures) > 0) && m.on(rule.CHG021) {
+				m.warn(rule.CHG021, "commitment_signed with signatures where there is no commitment")
+				return
+			}
+			continue
+		}
 		c, err := m.build(m.Side, f, next, n, m.ourPoint(n))
 		if err != nil {
 			m.broken("building our commitment", err)
@@ -160,7 +175,7 @@ func (m *Machine) sendRevocation() {
 // one to broadcast. On a replaced output it fails once that commitment is
 // revoked: publishing it would lose everything.
 func (m *Machine) LatestCommitment(txid wire.Txid) (*SignedCommitment, error) {
-	if f := m.findFunding(txid); f != nil {
+	if f := m.findFunding(txid); f != nil && !f.Absorbed() {
 		return m.complete(f, m.view(m.Side, f, latest))
 	}
 	for i := range m.Replaced {

@@ -25,6 +25,9 @@ type SignedCommitment struct {
 // not revoked: the one it has, and the next one when we signed it already.
 // Either may be published.
 func (m *Machine) TheirCommitments(txid wire.Txid) ([]*commitment.Commitment, error) {
+	if f := m.findFunding(txid); f != nil && f.Absorbed() {
+		return nil, ErrNoCommitment
+	}
 	if f := m.findFunding(txid); f != nil {
 		var out []*commitment.Commitment
 		for i, v := range m.theirStates(f) {

@@ -16,7 +16,7 @@ func (m *Machine) UpdateFee(rate Feerate) error {
 		return &Refused{"only the opener sets the feerate"}
 	case m.params.Type == commitment.ZeroFee:
 		return &Refused{"these commitments pay no fee"}
-	case !m.operational() || m.quieting() || m.drained():
+	case !m.operational() || m.quieting() || m.drained() || m.frozen():
 		return &Refused{"the channel takes no update now"}
 	case rate < MinFeeratePerKw || rate > MaxFeeratePerKw:
 		return &Refused{fmt.Sprintf("a feerate of %d", rate)}

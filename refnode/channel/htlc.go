@@ -115,7 +115,7 @@ func (m *Machine) addedFault(h *HTLC) string {
 // reserve could never be paid out of it again.
 func (m *Machine) feeFault(owner Side) string {
 	if m.Side != commitment.Opener {
-		for _, f := range m.activeFundings() {
+		for _, f := range m.committedFundings() {
 			v := m.worst(owner, m.topFeerate())(f)
 			if _, ok := m.params.Afford(owner, &v); !ok || int64(v.Balance[commitment.Opener]) < 0 {
 				return "the opener cannot pay the commitment fee"

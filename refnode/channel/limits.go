@@ -75,7 +75,7 @@ func (m *Machine) addFault(h *HTLC) string {
 }
 
 func (m *Machine) largestOutput() (most Sat) {
-	for _, f := range m.activeFundings() {
+	for _, f := range m.committedFundings() {
 		most = max(most, f.Value)
 	}
 	return most
@@ -84,7 +84,7 @@ func (m *Machine) largestOutput() (most Sat) {
 // affordFault reports whether side can pay for what a commitment says and keep
 // its reserve, on every output that updates are signed for.
 func (m *Machine) affordFault(owner, side Side, at func(*Funding) commitment.State) string {
-	for _, f := range m.activeFundings() {
+	for _, f := range m.committedFundings() {
 		v := at(f)
 		left := int64(v.Balance[side])
 		if left >= 0 && side == commitment.Opener {

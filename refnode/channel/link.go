@@ -50,7 +50,7 @@ func (m *Machine) carries(side Side) MilliSat {
 	if count >= m.maxHTLCs(side) {
 		return 0
 	}
-	for _, f := range m.activeFundings() {
+	for _, f := range m.committedFundings() {
 		for owner := commitment.Opener; owner <= commitment.Accepter; owner++ {
 			least = min(least, m.leftOn(owner, side, f))
 		}

@@ -223,6 +223,9 @@ func (m *Machine) ChangeDead(txid wire.Txid) error {
 }
 
 func (m *Machine) dropFunding(txid wire.Txid) {
+	if f := m.findFunding(txid); f != nil && f.Did.has(sentCommit|absorbing) && m.on(rule.CHG022) {
+		m.Fundings[0].Did |= roundOwed // before that number is signed with other balances (CHG-022)
+	}
 	m.Fundings = slices.DeleteFunc(m.Fundings, func(f Funding) bool { return f.Txid == txid })
 	m.save()
 }

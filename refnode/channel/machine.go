@@ -236,7 +236,7 @@ func (m *Machine) over() bool { return m.Failure != "" || m.Forgotten }
 
 // canAdd reports whether HTLCs may be offered now.
 func (m *Machine) canAdd() bool {
-	return m.operational() && !m.shuttingDown() && !m.quieting() && m.inUse()
+	return m.operational() && !m.shuttingDown() && !m.quieting() && m.inUse() && !m.frozen()
 }
 
 // Receive handles a message that names the channel.
@@ -316,6 +316,8 @@ func (m *Machine) update(msg *wire.Base) {
 		m.warn("", msg.Name()+" before channel_ready was exchanged")
 	case m.quiet.theirs:
 		m.warn("", msg.Name()+" after stfu")
+	case m.frozen():
+		m.warn(rule.CHG018, msg.Name()+" on a channel that goes into another")
 	case msg.Kind == typeAddHTLC:
 		m.addReceived(msg)
 	case msg.Kind == typeUpdateFee:

@@ -1,6 +1,9 @@
 package channel
 
-import "superscalar/wire"
+import (
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
 
 // What a plugin asks about the changes of a channel, and tells it, beside its
 // answers: SPEC.md 8.4.
@@ -83,6 +86,36 @@ func (m *Machine) PendingOn(txid wire.Txid) error {
 	}
 	return m.ChangePending()
 }
+
+// frozen reports whether what the channel holds goes into another one, or has gone:
+// no update changes it any more, until that is called off (CHG-018).
+func (m *Machine) frozen() bool {
+	n := len(m.Fundings)
+	return n > 0 && m.Fundings[n-1].Absorbed() && m.on(rule.CHG018)
+}
+
+// Given returns what each side has taken out of the channel, in sat, by a change to the
+// output of a transaction that is committed to; false when there is none.
+func (m *Machine) Given(txid wire.Txid) (sat [2]int64, ok bool) {
+	f := m.findFunding(txid)
+	if f == nil || !f.Absorbed() {
+		return sat, false
+	}
+	return [2]int64{-f.Delta[0], -f.Delta[1]}, true
+}
+
+// Whole returns what each side would take out of the channel to leave nothing, in sat,
+// a part of a sat left out; false while an HTLC is there (CHG-017).
+func (m *Machine) Whole() (sat [2]int64, ok bool) {
+	if len(m.Fundings) == 0 || len(m.HTLCs) > 0 {
+		return sat, false
+	}
+	b := m.Balance
+	return [2]int64{int64(b[0] / 1000), int64(b[1] / 1000)}, true
+}
+
+// Ended reports whether all that the channel held is in another one.
+func (m *Machine) Ended() bool { return len(m.Fundings) == 1 && m.Fundings[0].Absorbed() }
 
 // Value returns the value of the current output, in sat.
 func (m *Machine) Value() Sat {

@@ -39,7 +39,9 @@ func (m *Machine) Outputs() []OnOutput {
 		out = append(out, on)
 	}
 	for i := range m.Fundings {
-		add(&m.Fundings[i])
+		if !m.Fundings[i].Absorbed() { // else it is another channel's
+			add(&m.Fundings[i])
+		}
 	}
 	for i := range m.Replaced {
 		add(&m.Replaced[i].Funding)

@@ -21,7 +21,7 @@ func (m *Machine) Shutdown(script []byte) error {
 		script = m.cfg.Script
 	}
 	switch {
-	case m.over() || len(m.Fundings) == 0:
+	case m.over() || len(m.Fundings) == 0 || m.frozen():
 		return &Refused{"the channel is at its end, or not at its beginning"}
 	case m.WantShutdown != nil || m.Scripts[m.Side] != nil:
 		return &Refused{"the channel is shutting down already"}

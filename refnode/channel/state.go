@@ -1,6 +1,8 @@
 package channel
 
 import (
+	"slices"
+
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
 )
@@ -132,6 +134,8 @@ const (
 	gotLocked
 	wantLocked // the plugin said so; it is sent when nothing else is negotiated
 	roundOwed  // a commitment_signed on the new output alone (CHG-007)
+	absorbed   // what the channel holds goes into the channel on that output (CHG-017)
+	absorbing  // others go into this one: its balances do not follow from the output (CHG-022)
 )
 
 func (p progress) has(q progress) bool { return p&q == q }
@@ -139,6 +143,10 @@ func (p progress) has(q progress) bool { return p&q == q }
 // active reports whether updates are signed for the output too: it is the
 // current one, or its change is continued on both sides.
 func (f *Funding) active() bool { return f.Did.has(sentContinue | gotContinue) }
+
+// Absorbed reports whether the output is another channel's, which takes what this one
+// holds: there is no commitment of this one on it.
+func (f *Funding) Absorbed() bool { return f.Did.has(absorbed) }
 
 // pending reports whether a change may have become valid, as SPEC.md 3.8 says.
 func (f *Funding) pending() bool { return f.Did.has(sentContinue) || f.Did.has(partialGiven) }
@@ -178,6 +186,11 @@ func (s *State) activeFundings() []*Funding {
 		}
 	}
 	return out
+}
+
+// committedFundings are those of them on which there are commitments.
+func (s *State) committedFundings() []*Funding {
+	return slices.DeleteFunc(s.activeFundings(), (*Funding).Absorbed)
 }
 
 func (s *State) findFunding(txid wire.Txid) *Funding {

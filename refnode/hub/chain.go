@@ -118,6 +118,9 @@ func (h *Hub) fundings() map[wire.Txid][]*entry {
 	all := map[wire.Txid][]*entry{}
 	for _, c := range h.channels {
 		for i := range c.machine.Fundings {
+			if c.machine.Fundings[i].Absorbed() {
+				continue // another channel's
+			}
 			txid := c.machine.Fundings[i].Txid
 			all[txid] = append(all[txid], c)
 		}

@@ -172,6 +172,9 @@ func (h *Hub) outpoints() map[btcwire.OutPoint]*entry {
 			continue
 		}
 		for _, f := range c.machine.Fundings {
+			if f.Absorbed() {
+				continue // another channel's
+			}
 			all[btcwire.OutPoint{Hash: txidOf(f.Txid), Index: uint32(f.Index)}] = c
 		}
 		for _, r := range c.machine.Replaced {

@@ -115,7 +115,7 @@ func statusOf(c *entry) Status {
 	m := c.machine
 	s := Status{
 		ID: m.ID, Peer: c.peer, Link: m.Link(), SCID: c.confirmed, Alias: c.salt.alias(), Policy: c.theirs, Failure: m.Failure,
-		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten || c.settled,
+		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten || c.settled || m.Ended(),
 		Local: payment.Msat(m.Balance[m.Side]), Remote: payment.Msat(m.Balance[m.Side.Other()]),
 		Opener: m.Open.Keys.Funding, Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
 		Alone: m.Settled(m.Fundings[0].Txid),

@@ -159,6 +159,71 @@ func movesBetweenLeaves(t *testing.T, shape string) {
 	}
 }
 
+// A chain of sales is cut through: the channels of a client become one of all that they
+// had, on both sides, before and after everybody was restarted; who leaves gets the newest
+// state onto the chain (CHG-017 to CHG-022).
+func TestAChainOfSalesIsCutThrough(t *testing.T) {
+	w := newTown(t, 2)
+	alice, bob := w.clients[0], w.clients[1]
+	alice.coins(w.chain, 100_000, 6)
+	w.foundLeaf("kickoff 1 / ps 2")
+	for n := range 2 {
+		if _, err := w.lsp.Sell(control.Sale{Peer: transport.NodeID(alice.id), AmountSat: 20_000}); err != nil {
+			t.Fatal(err)
+		}
+		alice.eventually("another channel", func() bool { return alice.up() == n+2 })
+		w.lsp.eventually("another channel", func() bool { return w.lsp.up() == n+3 })
+	}
+	w.lsp.pay(alice, 190_000_000)
+	w.lsp.pay(alice, 12_000_000) // in one of the channels of the sales
+	from := transport.NodeID(alice.id)
+	w.lsp.eventually("it cuts through", func() bool {
+		_, err := w.lsp.Sell(control.Sale{Peer: from, AmountSat: 10_000, From: &from})
+		return err == nil
+	})
+	one := func() {
+		for _, s := range []*socket{w.lsp, alice} {
+			s.eventually("one channel", func() bool {
+				open := 0
+				for _, ch := range s.Hub().Channels() {
+					if ch.Peer != bob.id && !ch.Closed {
+						if open++; ch.Link.Capacity != 250_000 || !ch.Alone || !ch.Link.Up {
+							return false
+						}
+					}
+				}
+				return open == 1
+			})
+		}
+		bob.eventually("its channel", func() bool { return bob.up() == 1 })
+		w.lsp.eventually("both channels", func() bool { return w.lsp.up() == 2 })
+	}
+	one()
+	alice.pay(bob, 15_000_000)
+	for _, s := range w.all() {
+		s.restart(nil)
+	}
+	w.connect()
+	one()
+	w.lsp.pay(alice, 20_000_000)
+	var channel hub.Status
+	alice.eventually("what she was paid", func() bool {
+		for _, ch := range alice.Hub().Channels() {
+			if !ch.Closed {
+				channel = ch
+			}
+		}
+		return channel.Local > 206_900_000 && channel.Local < 207_000_000 // less the LSP's fee
+	})
+	has := int64(channel.Local / 1000)
+	if _, err := alice.Leave(control.Departure{}); err != nil {
+		t.Fatal(err)
+	}
+	if paid := w.commitment(channel); !paid[has] {
+		t.Errorf("what spends the channel's output pays %v, not %d sat", paid, has)
+	}
+}
+
 func (w *town) capacity(c *socket, sat uint64) {
 	w.t.Helper()
 	got := c.Channels()

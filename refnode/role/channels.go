@@ -213,7 +213,10 @@ func (c *Channels) add(o ceremony.ChannelOutput) *entry {
 	e := c.entries[key]
 	if e == nil {
 		e = &entry{ChannelOutput: o, use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
-		c.entries[key], c.at[o.Outpoint] = e, e
+		c.entries[key] = e
+		if !o.Absorbed() {
+			c.at[o.Outpoint] = e
+		}
 	}
 	return e
 }
@@ -304,7 +307,9 @@ func (c *Channels) forget(which func(*entry) bool) {
 			continue
 		}
 		delete(c.entries, channelKey{e.Peer, e.LSPKey})
-		delete(c.at, e.Outpoint)
+		if c.at[e.Outpoint] == e {
+			delete(c.at, e.Outpoint)
+		}
 		c.orderOf(OrderForget, e, "")
 	}
 }
@@ -348,7 +353,7 @@ func (c *Channels) Channels(id wire.CeremonyID, in func(client factory.ClientInd
 	defer c.mu.Unlock()
 	var out []Channel
 	for _, e := range c.sorted() {
-		if e.Factory == id && e.opened && in(e.Client, e.LSPKey) {
+		if e.Factory == id && e.opened && !e.Absorbed() && in(e.Client, e.LSPKey) {
 			out = append(out, Channel{e.ChannelOutput, e.id()})
 		}
 	}

@@ -27,11 +27,15 @@ var preimages = [2][32]byte{{1}, {2}}
 // offer makes the LSP offer an HTLC.
 func (w *cutWorld) offer(client int, preimage [32]byte, amount channel.MilliSat) {
 	w.t.Helper()
-	lsp := w.lsp()
-	lsp.step(lsp.with(w.parties[client].id), func(m *channel.Machine) {
+	w.offerOn(w.lsp().with(w.parties[client].id), preimage, amount)
+}
+
+func (w *cutWorld) offerOn(c *line, preimage [32]byte, amount channel.MilliSat) {
+	w.t.Helper()
+	w.lsp().step(c, func(m *channel.Machine) {
 		add := channel.AddHTLC{Amount: amount, Hash: sha256.Sum256(preimage[:]), Expiry: 5000, Onion: make([]byte, 1366)}
 		if _, err := m.Add(add); err != nil {
-			w.t.Fatalf("client %d: %v: %q", client-1, err, w.log)
+			w.t.Fatalf("client %x: %v: %q", c.peer[1]-1, err, w.log)
 		}
 	})
 	w.run()

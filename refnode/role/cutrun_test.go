@@ -51,6 +51,7 @@ type cutWorld struct {
 	orders    int // how often the update was ordered
 	// wider says that the stock is that of the second client's leaf.
 	wider bool
+	has   channel.MilliSat // what the first client has after a cut-through
 }
 
 // fate is what happens to a message.
@@ -67,7 +68,7 @@ func (w *cutWorld) note(format string, a ...any) { w.log = append(w.log, fmt.Spr
 func newCutWorld(t *testing.T, clients int, disks []*disk, without ...rule.ID) *cutWorld {
 	w := &cutWorld{t: t, rules: rule.Without(without...), now: time.Unix(1_700_000_000, 0), online: make([]bool, clients+1)}
 	for i := range clients + 1 {
-		d := &disk{parts: map[wire.CeremonyID]ceremony.Parts{}, channels: map[wire.Point][]byte{}, revoked: map[commitment.Number]*channel.Revoked{}}
+		d := &disk{parts: map[wire.CeremonyID]ceremony.Parts{}, channels: map[lineKey][]byte{}, revoked: map[commitment.Number]*channel.Revoked{}}
 		if disks != nil {
 			d = disks[i].clone()
 		}
@@ -169,7 +170,7 @@ func (w *cutWorld) deliver(l letter) {
 	case l.open != nil:
 		w.open(l)
 	case l.message != nil:
-		if c := to.with(l.from.id); c != nil {
+		if c := to.lineOf(l.from.id, idOf(l.message)); c != nil {
 			to.step(c, func(m *channel.Machine) { m.Receive(l.message) })
 		}
 	case to == w.lsp():
@@ -177,6 +178,23 @@ func (w *cutWorld) deliver(l letter) {
 	default:
 		w.answers(to, to.client.Receive(w.now, w.travelled(l.ceremony)))
 	}
+}
+
+// idOf is the channel that a message is about.
+func idOf(m wire.Message) wire.ChannelID {
+	switch m := m.(type) {
+	case *wire.Stfu:
+		return m.ChannelID
+	case *wire.ErrorMessage:
+		return m.ChannelID
+	case *wire.Warning:
+		return m.ChannelID
+	}
+	id, ok := wire.ChangedChannel(m)
+	if !ok {
+		id, _ = wire.ChannelOf(m)
+	}
+	return id
 }
 
 // travelled is a message as it comes out of its encoding.
@@ -196,7 +214,7 @@ func (w *cutWorld) travelled(m wire.Ceremony) wire.Ceremony {
 func (w *cutWorld) open(l letter) {
 	lsp, client := l.from, w.parties[int(l.to[1])]
 	ours := lsp.channelConfig(client.id, l.open.Key)
-	probe := channel.NewOpen([32]byte{}, wire.ChannelID{1}, uint64(l.open.Value), lsp.registry.InFactory(*l.open), keysOn(ours.Keys))
+	probe := channel.NewOpen([32]byte{}, wire.ChannelID(l.open.LSPKey[1:]), uint64(l.open.Value), lsp.registry.InFactory(*l.open), keysOn(ours.Keys))
 	key, err := client.registry.FundingKey(lsp.id, probe)
 	if err != nil {
 		w.t.Fatal(err)
@@ -247,7 +265,7 @@ func (w *cutWorld) connect(i int) {
 	w.online[i] = true
 	lsp, client := w.lsp(), w.parties[i]
 	for _, pair := range [][2]*party{{lsp, client}, {client, lsp}} {
-		if c := pair[0].with(pair[1].id); c != nil {
+		for _, c := range pair[0].all(pair[1].id) {
 			pair[0].step(c, (*channel.Machine).Connected)
 		}
 	}
@@ -270,8 +288,10 @@ func (w *cutWorld) cut(i int) {
 	lsp, client := w.lsp(), w.parties[i]
 	w.queue = slices.DeleteFunc(w.queue, func(l letter) bool { return w.clientOf(l.from, l.to) == i })
 	for _, pair := range [][2]*party{{lsp, client}, {client, lsp}} {
-		if c := pair[0].with(pair[1].id); c != nil && !pair[0].dead {
-			pair[0].step(c, (*channel.Machine).Disconnected)
+		for _, c := range pair[0].all(pair[1].id) {
+			if !pair[0].dead {
+				pair[0].step(c, (*channel.Machine).Disconnected)
+			}
 		}
 	}
 	if !client.dead {

@@ -2,6 +2,7 @@ package role_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -35,7 +36,7 @@ var errDied = errors.New("the process has ended")
 type disk struct {
 	parts    map[wire.CeremonyID]ceremony.Parts
 	recorded []ledger.Entry
-	channels map[wire.Point][]byte // by peer
+	channels map[lineKey][]byte
 	revoked  map[commitment.Number]*channel.Revoked
 }
 
@@ -46,6 +47,11 @@ func (d *disk) clone() *disk {
 	}
 	return c
 }
+
+// lineKey names a channel: the peer, and the LSP's funding key.
+type lineKey struct{ peer, lsp wire.Point }
+
+func (c *line) key() lineKey { return lineKey{c.peer, c.m.Open.Keys.Funding} }
 
 // party is a participant: a process, as long as it lives, and its disk.
 type party struct {
@@ -148,7 +154,7 @@ func (p *party) rand() io.Reader {
 
 // keysOf are the channel keys with a peer, on the funding key of the ceremony.
 func (p *party) keysOf(peer wire.Point, first *btcec.PrivateKey) channel.Keys {
-	keys, err := hub.Keys(func(label string) (*btcec.PrivateKey, error) { return p.secret(label), nil }, hub.Salt(sha256.Sum256(peer[:])), first)
+	keys, err := hub.Keys(func(label string) (*btcec.PrivateKey, error) { return p.secret(label), nil }, hub.Salt(sha256.Sum256(append(peer[:], first.PubKey().SerializeCompressed()...))), first)
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
@@ -184,8 +190,11 @@ func (p *party) start() {
 	} else {
 		p.startClient(cfg)
 	}
-	for _, peer := range slices.SortedFunc(maps.Keys(p.disk.channels), func(a, b wire.Point) int { return bytes.Compare(a[:], b[:]) }) {
-		s, err := channel.DecodeState(p.disk.channels[peer])
+	for _, k := range slices.SortedFunc(maps.Keys(p.disk.channels), func(a, b lineKey) int {
+		return cmp.Or(bytes.Compare(a.peer[:], b.peer[:]), bytes.Compare(a.lsp[:], b.lsp[:]))
+	}) {
+		peer := k.peer
+		s, err := channel.DecodeState(p.disk.channels[k])
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -193,7 +202,7 @@ func (p *party) start() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		m, err := channel.Restore(p.channelConfig(peer, key), p.disk.channels[peer])
+		m, err := channel.Restore(p.channelConfig(peer, key), p.disk.channels[k])
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -251,6 +260,25 @@ func (p *party) restore(outputs, moves func() ([]ceremony.ChannelOutput, error))
 			}
 		}
 	}
+}
+
+// all are the channels with a peer, lineOf is the one with an id.
+func (p *party) all(peer wire.Point) (all []*line) {
+	for _, c := range p.lines {
+		if c.peer == peer {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (p *party) lineOf(peer wire.Point, id wire.ChannelID) *line {
+	for _, c := range p.all(peer) {
+		if c.m.ChannelID() == id || c.m.TemporaryID() == id {
+			return c
+		}
+	}
+	return nil
 }
 
 func (p *party) with(peer wire.Point) *line {
@@ -325,7 +353,7 @@ func (p *party) step(c *line, input func(*channel.Machine)) {
 		if !p.write() {
 			return
 		}
-		p.disk.channels[c.peer] = c.m.Encode()
+		p.disk.channels[c.key()] = c.m.Encode()
 	}
 	if p.dead {
 		return
@@ -345,7 +373,7 @@ func (p *party) obey() (any bool) {
 			return true
 		}
 		any = true
-		switch c := p.with(o.Output.Peer); o.Kind {
+		switch c := p.lineOf(o.Output.Peer, o.ID); o.Kind {
 		case role.OrderOpen:
 			p.w.queue = append(p.w.queue, letter{from: p, to: o.Output.Peer, open: &o.Output})
 		case role.OrderOpened:

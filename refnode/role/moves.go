@@ -6,6 +6,7 @@ import (
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
 	"superscalar/refnode/hub"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -26,6 +27,9 @@ type move struct {
 	// started says that the LSP has begun the change of the channel in this attempt:
 	// one that the client calls off is not begun twice.
 	started bool
+	// given is what each side takes out of a channel that is absorbed, in sat, once
+	// that is committed to.
+	given *[2]int64
 }
 
 func fundingTxid(o ceremony.ChannelOutput) wire.Txid { return wire.Txid(o.Outpoint.Hash) }
@@ -86,6 +90,9 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 		case to.LSPKey == pointOf(to.Key) && !m.Settled(at), len(m.Fundings) > 1:
 			return ceremony.ErrStillMoving
 		}
+		if _, whole := m.Whole(); to.Absorbed() && !whole && c.rules.On(rule.CHG020) {
+			return ceremony.ErrHTLCs
+		}
 		return nil
 	})
 }
@@ -135,9 +142,13 @@ func (c *Channels) Stands(o ceremony.ChannelOutput) {
 	if e == nil || e.Outpoint == o.Outpoint && e.Alone == o.Alone {
 		return
 	}
-	delete(c.at, e.Outpoint)
-	c.at[o.Outpoint] = e
-	e.Outpoint, e.Value, e.Alone = o.Outpoint, o.Value, o.Alone
+	if c.at[e.Outpoint] == e {
+		delete(c.at, e.Outpoint)
+	}
+	if !o.Absorbed() { // else it is that of another channel
+		c.at[o.Outpoint] = e
+	}
+	e.Outpoint, e.Value, e.Alone, e.Into = o.Outpoint, o.Value, o.Alone, o.Into
 	if e.next != nil && e.next.Outpoint == o.Outpoint {
 		e.next = nil
 	}
@@ -205,6 +216,7 @@ func (c *Channels) follow(e *entry, m *channel.Machine) {
 		return
 	}
 	to := fundingTxid(e.next.ChannelOutput)
+	c.gave(e, m, to)
 	if e.next.begun && !e.lsp() {
 		_ = m.PendingOn(to)
 	}
@@ -212,8 +224,65 @@ func (c *Channels) follow(e *entry, m *channel.Machine) {
 		_ = m.ChangeStored()
 	}
 	if e.lsp() && e.next.live && !e.next.started && !m.Negotiating() && !m.Committed(to) {
-		e.next.started = m.StartChange(c.contribution(e, m), nil) == nil
+		if part, ok := c.parts(e, m); ok {
+			e.next.started = m.StartChange(c.contribution(e, part), nil) == nil
+		}
 	}
+}
+
+// gave notes what an absorbed channel gives to the one that stays, which waits for it.
+func (c *Channels) gave(e *entry, m *channel.Machine, to wire.Txid) {
+	given, ok := m.Given(to)
+	if !ok || e.next.given != nil {
+		return
+	}
+	e.next.given = &given
+	if stays := c.entries[channelKey{e.Peer, e.next.Into}]; stays != nil {
+		c.orderOf(OrderMove, stays, "")
+	}
+}
+
+// goesInto reports whether an update takes a channel into another one.
+func (e *entry) goesInto(stays *entry) bool {
+	return e.next != nil && e.Peer == stays.Peer && e.next.Into == stays.LSPKey && e.next.Outpoint == stays.next.Outpoint
+}
+
+// absorbs reports whether an update takes other channels into this one.
+func (c *Channels) absorbs(stays *entry) bool {
+	for _, e := range c.entries {
+		if e.goesInto(stays) {
+			return true
+		}
+	}
+	return false
+}
+
+// parts are the contributions of both sides to the change of a channel, by channel.Side:
+// of one that is absorbed all that they have (CHG-017), of one that stays what they took
+// out of those (CHG-019). False while a channel that it absorbs is not committed, or
+// one that is absorbed has an HTLC.
+func (c *Channels) parts(e *entry, m *channel.Machine) (sat [2]int64, ok bool) {
+	if e.next.Absorbed() {
+		whole, ok := m.Whole()
+		if !c.rules.On(rule.CHG017) && whole[m.Side] > 0 {
+			whole[m.Side]--
+		}
+		return [2]int64{-whole[0], -whole[1]}, ok || !c.rules.On(rule.CHG020)
+	}
+	for _, other := range c.entries {
+		if !other.goesInto(e) {
+			continue
+		}
+		if other.next.given == nil {
+			return sat, false
+		}
+		if !c.rules.On(rule.CHG019) {
+			continue
+		}
+		sat[commitment.Accepter] += other.next.given[commitment.Accepter]
+	}
+	sat[commitment.Opener] = int64(e.next.Value) - int64(m.Value()) - sat[commitment.Accepter]
+	return sat, true
 }
 
 // goesOn reports whether a change continues although its state may never be complete:
@@ -251,8 +320,8 @@ func (c *Channels) callOff(e *entry, m *channel.Machine, at wire.Txid) {
 func (e *entry) lsp() bool { return e.LSPKey == pointOf(e.Key) }
 
 // contribution is what the LSP puts into a channel that moves, in sat (CHG-004).
-func (c *Channels) contribution(e *entry, m *channel.Machine) int64 {
-	sat := int64(e.next.Value) - int64(m.Value())
+func (c *Channels) contribution(e *entry, part [2]int64) int64 {
+	sat := part[commitment.Opener]
 	if !c.rules.On(rule.CHG004) {
 		sat--
 	}
@@ -270,9 +339,16 @@ func (c *Channels) Change(about hub.Channel, m *channel.Machine, a channel.Actio
 	e.used = e.used || m.SentReady && m.GotReady // asked at every event, so before Hear learns that it failed
 	switch a := a.(type) {
 	case channel.AskChange:
-		_ = m.AnswerChange(a.ID, 0, nil, c.judge(e, m, a))
+		ours, reason := c.judge(e, m, a)
+		_ = m.AnswerChange(a.ID, ours, nil, reason)
 	case channel.AskChangeOutpoint:
-		if e.next != nil {
+		switch {
+		case e.next == nil:
+		case e.next.Absorbed():
+			_ = m.ChangeInto(a.ID, fundingTxid(e.next.ChannelOutput), uint16(e.next.Outpoint.Index))
+		case c.absorbs(e):
+			_ = m.ChangeTaking(a.ID, fundingTxid(e.next.ChannelOutput), uint16(e.next.Outpoint.Index))
+		default:
 			_ = m.ChangeOutpoint(a.ID, fundingTxid(e.next.ChannelOutput), uint16(e.next.Outpoint.Index))
 		}
 	case channel.AskLock:
@@ -286,7 +362,7 @@ func (c *Channels) Change(about hub.Channel, m *channel.Machine, a channel.Actio
 	case channel.ChangeDisputed:
 		m.ForceClose("the peer disowns a change of its factory that may be valid")
 		return
-	case channel.Up, channel.AskContinue, channel.ChangeAborted, channel.Quiescent:
+	case channel.Up, channel.AskContinue, channel.ChangeCommitted, channel.ChangeAborted, channel.Quiescent:
 	default:
 		return
 	}
@@ -295,22 +371,30 @@ func (c *Channels) Change(about hub.Channel, m *channel.Machine, a channel.Actio
 
 // judge says what is wrong with the part of the peer in a change (PCF-114): no
 // update that is going on asks for it, it takes another funding key (CHG-003), or
-// another amount (CHG-004).
-func (c *Channels) judge(e *entry, m *channel.Machine, a channel.AskChange) string {
-	want := int64(0)
-	if e.next != nil && !e.lsp() {
-		want = int64(e.next.Value) - int64(m.Value())
+// another amount (CHG-004, CHG-017, CHG-019); and what our own part is.
+func (c *Channels) judge(e *entry, m *channel.Machine, a channel.AskChange) (ours int64, reason string) {
+	if e.next == nil || !e.next.live {
+		return 0, "no update that is going on moves this channel"
+	}
+	part, ready := c.parts(e, m)
+	mine, theirs := m.Side, m.Side.Other()
+	amounts := rule.ID(rule.CHG004)
+	switch {
+	case e.next.Absorbed():
+		amounts = rule.CHG017
+	case part[commitment.Accepter] != 0:
+		amounts = rule.CHG019
 	}
 	switch {
-	case e.next == nil || !e.next.live:
-		return "no update that is going on moves this channel"
 	case e.lsp() && !a.Ack:
-		return "the LSP begins the changes of a factory"
+		return 0, "the LSP begins the changes of a factory"
+	case !ready:
+		return 0, "a channel that is to be absorbed is not ready for it (CHG-017, CHG-020)"
 	case a.Key != e.Theirs && c.rules.On(rule.CHG003+"/peer"):
-		return "the funding_pubkey is not that of the channel (CHG-003)"
-	case a.ContributionSat != want && c.rules.On(rule.CHG004+"/peer"):
-		return fmt.Sprintf("funding_contribution_satoshis is %d, the update gives %d (CHG-004)", a.ContributionSat, want)
+		return 0, "the funding_pubkey is not that of the channel (CHG-003)"
+	case a.ContributionSat != part[theirs] && c.rules.On(amounts+"/peer"):
+		return 0, fmt.Sprintf("funding_contribution_satoshis is %d, the update gives %d (%s)", a.ContributionSat, part[theirs], amounts)
 	default:
-		return ""
+		return part[mine], ""
 	}
 }

@@ -1,0 +1,198 @@
+package conformance
+
+import (
+	"encoding/binary"
+
+	"github.com/onsi/gomega"
+
+	"superscalar/harness"
+	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
+	"superscalar/refnode/node"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Section 8.4: a chain of sales that is cut through. A client's two channels in a ps leaf
+// become one.
+
+func absorbCases() []harness.Case {
+	lsp, client := harness.Role(node.LSP), harness.Role(node.Client)
+	var cases []harness.Case
+	both := func(name, summary string, body func(func() *absorbing), id rule.ID) {
+		cases = append(cases,
+			leafCase(lsp, name, "An LSP"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfLSP(p) }) }, id),
+			leafCase(client, name, "A client"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfClient(p) }) }, id))
+	}
+	both("absorbed-is-emptied", " takes its whole balance out of a channel that is absorbed, and lets its peer leave nothing there.", absorbedIsEmptied, rule.CHG017)
+	both("absorbed-is-frozen", " takes no update on a channel that is absorbed.", absorbedIsFrozen, rule.CHG018)
+	both("absorbed-is-contributed", " contributes what it takes out of absorbed channels to the one that stays, and no satoshi is lost.", absorbedIsContributed, rule.CHG019)
+	both("absorbed-without-htlcs", " absorbs no channel with an HTLC.", absorbedWithoutHTLCs, rule.CHG020)
+	both("absorbed-round", " revokes what is on the old output of a channel that is absorbed.", absorbedRound, rule.CHG021)
+	both("absorbed-called-off", " revokes its peer's commitment on the current output after a cut-through is called off, before the next one.", absorbedCalledOff, rule.CHG022)
+	return cases
+}
+
+// absorbing is updating where client 0 has a second channel, which a sale made, with money
+// of the client in it.
+type absorbing struct {
+	*updating
+	sold   *harness.Channel
+	before uint64 // msat of the client in the channel that stays
+}
+
+// Amounts of these cases: what is sold, and what the client has in that channel.
+const (
+	chainedSat = 20_000
+	soldMsat   = 12_000_300
+)
+
+func absorbingOfClient(p *harness.Play) *absorbing {
+	m := movingOfClient(p)
+	m.lsp.MustChange("a sale", func() { m.lsp.Sell(0, chainedSat) })
+	m.lsp.Leaf.Use()
+	a := &absorbing{updating: m, sold: m.lsp.Leaf.List[1]}
+	a.paidInto()
+	return a
+}
+
+// absorbingOfLSP fills the first channel, so that the next payment takes the second.
+func absorbingOfLSP(p *harness.Play) *absorbing {
+	m := movingOfLSP(p)
+	m.pays(95_000_000)
+	m.clients.Sell(0, chainedSat, false)
+	m.clients.MustSay("a sale", m.clients.Channels(0) == 2)
+	for _, l := range m.clients.Leaf {
+		l.Use()
+	}
+	a := &absorbing{updating: m, sold: m.clients.Leaf[0].List[1]}
+	a.paidInto()
+	return a
+}
+
+func (a *absorbing) paidInto() {
+	a.sold.MustBeUp("the channel of a sale is used")
+	(&leaf{p: a.p, ch: a.sold}).pays(soldMsat)
+	a.p.Check(a.p.Case.Rules[0], uint64(a.sold.M.Balance[commitment.Accepter]), gomega.Equal(uint64(soldMsat)), "control: the client has money in the channel of the sale")
+	a.before = uint64(a.ch.M.Balance[commitment.Accepter])
+}
+
+// one requires that the channels became one, to the last satoshi.
+func (a *absorbing) one(id rule.ID) bool {
+	m := a.ch.M
+	ok := a.sold.M.Ended() && m.Settled(a.ch.Output()) && m.Value() == 100_000+chainedSat+movedSat
+	return a.p.Check(id, ok, gomega.BeTrue(), "control: the channels become one") &&
+		a.p.Check(id, uint64(m.Balance[commitment.Accepter]), gomega.Equal(a.before+soldMsat/1000*1000), "the client has what it had in both, in whole satoshis") &&
+		a.p.Check(id, uint64(m.Balance[0]+m.Balance[1]), gomega.Equal(uint64(1000*(100_000+chainedSat+movedSat))), "nothing is lost")
+}
+
+// bentOn is an update in which the suite's contribution to one channel is a satoshi more
+// than it should be: the target calls that off.
+func (a *absorbing) bentOn(id rule.ID, ch *harness.Channel) {
+	from := len(ch.Log)
+	ch.Bend = func(x wire.Message) []wire.Message {
+		switch x := x.(type) {
+		case *wire.ChangeInit:
+			x.Change.FundingContributionSat++
+		case *wire.ChangeAck:
+			x.Change.FundingContributionSat++
+		}
+		return []wire.Message{x}
+	}
+	a.update()
+	ch.Bend = nil
+	ch.Want(id, from, "factory_change_abort", true)
+	a.end()
+}
+
+func absorbedIsEmptied(begin func() *absorbing) {
+	a := begin()
+	a.update() // the suite's side compares what the target takes out
+	a.one(rule.CHG017)
+	a = begin()
+	a.bentOn(rule.CHG017, a.sold)
+}
+
+func absorbedIsContributed(begin func() *absorbing) {
+	a := begin()
+	a.update() // the suite's side compares the target's contribution
+	if a.one(rule.CHG019) {
+		a.pays(5_000_000)
+	}
+	a = begin()
+	a.bentOn(rule.CHG019, a.ch)
+}
+
+// absorbedIsFrozen adds an HTLC when the channel is continued and not locked.
+func absorbedIsFrozen(begin func() *absorbing) {
+	a := begin()
+	a.hold(2, wire.TypePartials)
+	from := len(a.sold.Log)
+	a.update()
+	a.sold.Want(rule.CHG018, from, "factory_change_continue", true)
+	a.sold.Provoke(rule.CHG018, &wire.Base{Kind: 128, Payload: addOn(a.sold)}, "an HTLC on a channel that is absorbed", harness.WarnedClosed)
+}
+
+// addOn is the payload of an update_add_htlc on a channel.
+func addOn(ch *harness.Channel) []byte {
+	id := ch.M.ID
+	b := append([]byte{}, id[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(ch.M.NextID[ch.M.Side]))
+	b = append(b, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40) // 1,000,000 msat
+	b = append(b, make([]byte, 32)...)             // payment_hash
+	b = append(b, 0, 0, 0x10, 0)                   // cltv_expiry
+	return append(b, make([]byte, 1366)...)        // the onion
+}
+
+func absorbedWithoutHTLCs(begin func() *absorbing) {
+	a := begin()
+	if a.clients != nil {
+		a.sold.Offered(4_000_000)
+		a.update()
+		for i := range 2 {
+			a.p.Check(rule.CHG020, ofType[*wire.Update](a.clients.Got[i]), gomega.BeEmpty(), "no update absorbs a channel with an HTLC")
+		}
+		return
+	}
+	a.sold.Offered(4_000_000)
+	a.lsp.Leaf.Rules = rule.Without(rule.CHG020)
+	a.update()
+	a.lsp.Refused(rule.CHG020, "an update that absorbs a channel with an HTLC", wire.ReasonRefused)
+}
+
+// absorbedRound looks at the one commitment_signed on an output without a commitment.
+func absorbedRound(begin func() *absorbing) {
+	a := begin()
+	from := len(a.sold.Log)
+	a.update()
+	if !a.one(rule.CHG021) {
+		return
+	}
+	signed := 0
+	for _, x := range a.sold.Log[from:] {
+		if c, ok := x.(*wire.CommitmentSigned); ok {
+			signed++
+			a.p.Check(rule.CHG021, c.Signature == wire.Signature{} && len(c.HTLCSignatures) == 0, gomega.BeTrue(), "the signature is zeros: there is no commitment")
+		}
+	}
+	a.p.Check(rule.CHG021, signed, gomega.Equal(1), "one commitment_signed in the absorbed channel")
+	a.sold.Want(rule.CHG021, from, "revoke_and_ack", true)
+}
+
+// absorbedCalledOff ends the update when both channels are committed.
+func absorbedCalledOff(begin func() *absorbing) {
+	a := begin()
+	a.hold(1, wire.TypeNonces)
+	a.update()
+	from := len(a.ch.Log)
+	a.end()
+	a.ch.Want(rule.CHG022, from, "factory_change_abort", true)
+	if a.ch.Want(rule.CHG022, from, "commitment_signed", true) {
+		a.p.Check(rule.CHG022, a.ch.M.LocalNumber > channel.Number(0) && a.ch.M.Settled(a.ch.Output()), gomega.BeTrue(), "control: the channel goes on where it was")
+	}
+	if a.clients != nil {
+		a.release() // the answer that the LSP waits for (CER-045)
+	}
+	a.update()
+	a.one(rule.CHG022)
+}
