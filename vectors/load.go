@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"superscalar/wire/rule"
 )
@@ -20,6 +21,7 @@ func Load() ([]File, error) { return LoadFS(files) }
 // LoadFS is Load for another copy of the files.
 func LoadFS(from fs.FS) ([]File, error) {
 	var out []File
+	var raw [][]byte
 	seen := map[string]string{}
 	areas := Areas()
 	slices.Sort(areas)
@@ -33,17 +35,42 @@ func LoadFS(from fs.FS) ([]File, error) {
 			if err != nil {
 				return nil, fmt.Errorf("vectors: %w", err)
 			}
-			f, err := parse(p, b)
-			if err != nil {
-				return nil, fmt.Errorf("vectors: %s: %w", p, err)
-			}
-			if err := f.check(seen); err != nil {
-				return nil, fmt.Errorf("vectors: %s: %w", p, err)
-			}
-			out = append(out, f)
+			out, raw = append(out, File{Path: p}), append(raw, b)
 		}
 	}
-	return out, linkConversations(out)
+	if err := parseAll(out, raw); err != nil {
+		return nil, err
+	}
+	for _, f := range out {
+		if err := f.check(seen); err != nil {
+			return nil, fmt.Errorf("vectors: %s: %w", f.Path, err)
+		}
+	}
+	if err := linkConversations(out); err != nil {
+		return nil, err
+	}
+	return out, linkChannelConversations(out)
+}
+
+// parseAll reads files, at their paths, on all cores.
+func parseAll(out []File, raw [][]byte) error {
+	errs := make([]error, len(raw))
+	var workers sync.WaitGroup
+	for i, b := range raw {
+		workers.Go(func() {
+			p := out[i].Path
+			if out[i], errs[i] = parse(p, b); errs[i] != nil {
+				errs[i] = fmt.Errorf("vectors: %s: %w", p, errs[i])
+			}
+		})
+	}
+	workers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // linkConversations gives every conversation the one it goes on from.
@@ -150,8 +177,12 @@ func blank(kind string) Vector {
 		return &Script{}
 	case "conversation":
 		return &Conversation{}
+	case "channel_conversation":
+		return &ChannelConversation{}
 	case "commitment":
 		return &Commitment{}
+	case "batch":
+		return &Batch{}
 	case "htlc_expiry":
 		return &HTLCExpiry{}
 	case "revocation":
@@ -255,6 +286,19 @@ func checkOutputs(v Vector) error {
 			return fmt.Errorf("%d faults, at most one is allowed", faults)
 		}
 		outputs = faults == 0
+	case *ChannelConversation:
+		faults := 0
+		for _, h := range v.Steps {
+			if h.Fault {
+				faults++
+			}
+		}
+		if faults > 1 {
+			return fmt.Errorf("%d faults, at most one is allowed", faults)
+		}
+		outputs = faults == 0
+	case *Batch:
+		outputs = v.Taken != nil
 	case *CeremonyMessage:
 		if v.Op == "encode" {
 			outputs = v.Bytes != nil

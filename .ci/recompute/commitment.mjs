@@ -154,7 +154,7 @@ export function commitment(v) {
 }
 
 // secretBelow is derive_secret of BOLT 3.
-function secretBelow(secret, bits, index) {
+export function secretBelow(secret, bits, index) {
   let s = secret;
   for (let b = bits - 1; b >= 0; b--) {
     if ((index >> big(b)) & 1n) {

@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Cipher, Handshake, Refused, encrypt, hex, join, publicKey, unhex } from './noise.mjs';
 import { readCeremony, writeCeremony } from './ceremony.mjs';
+import { batch } from './batch.mjs';
 import { commitment, revocation } from './commitment.mjs';
 import { htlcExpiry } from './expiry.mjs';
 import { conversation } from './conversation.mjs';
@@ -20,6 +21,7 @@ import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
 import { record, session } from './session.mjs';
 import { nodeKeysOf, outputOf } from './scripts.mjs';
+import { talk } from './talk.mjs';
 import { tree } from './tree.mjs';
 import {
   Fault, Reader, nameOf, number, readMessage, readNamespace, signed, unsigned, writeBigSize, writeMessage, writeSigned, writeStream,
@@ -206,7 +208,8 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  ceremony_message: ceremonyMessage, commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
+  ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 
 // told are all conversations by name: some go on where another one ended.
@@ -215,7 +218,7 @@ const told = new Map();
 const areas = ['trn', 'pcf', 'tree', 'script', 'delay', 'sign', 'cer', 'poi', 'ps', 'chan'];
 for (const area of areas) {
   for (const name of readdirSync(path(folder, area))) {
-    if (name === 'conversation.json') for (const v of load(`${area}/${name}`).vectors) told.set(v.name, v);
+    if (name.endsWith('conversation.json')) for (const v of load(`${area}/${name}`).vectors) told.set(v.name, v);
   }
 }
 

@@ -100,18 +100,9 @@ func (m *Machine) signOn(f *Funding, point wire.Point) (*wire.CommitmentSigned, 
 // commitmentSigned handles a commitment_signed that is not in a batch: for a
 // new output, or for the only one.
 func (m *Machine) commitmentSigned(msg *wire.CommitmentSigned) {
-	switch {
-	case m.firstOnNewOutput(msg):
-	case m.stands():
-		m.warn(rule.PCF138, "commitment_signed while a change stands on the last one")
-	case !m.operational():
-		m.warn("", "commitment_signed before channel_ready was exchanged")
-	case len(m.activeFundings()) > 1 && m.on(rule.PCF133):
-		m.fail(rule.PCF133, "an update is not signed in a batch")
-	case msg.FundingTxid != nil && *msg.FundingTxid != m.Fundings[0].Txid:
-		m.warn("", fmt.Sprintf("commitment_signed for funding transaction %v", *msg.FundingTxid))
-	default:
-		m.accept([]*wire.CommitmentSigned{msg})
+	if !m.firstOnNewOutput(msg) && m.mayCommit() {
+		msgs, err := alone(m.cfg.Rules, m.activeTxids(), msg)
+		m.acceptUnless(err, msgs)
 	}
 }
 

@@ -38,8 +38,11 @@ func schemas() map[string]object {
 		"ceremony_message": ceremonyMessageSchema(),
 		"conversation":     conversationSchema(),
 		"commitment":       commitmentSchema(),
+		"batch":            batchSchema(),
 		"revocation":       revocationSchema(),
 		"htlc_expiry":      htlcExpirySchema(),
+
+		"channel_conversation": talkSchema(),
 	}
 }
 

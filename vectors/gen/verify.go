@@ -26,7 +26,7 @@ type Mismatch struct {
 // Mismatch per rule it names, so that a mutant without rule X is caught when
 // some Mismatch has Rule X.
 func Verify(files []vectors.File, rules rule.Set) []Mismatch {
-	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache(), befores: &befores{}}
+	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache(), befores: &befores{}, talks: &talks{}}
 	var all []vectors.Vector
 	for _, f := range files {
 		all = append(all, f.Vectors...)
@@ -84,6 +84,7 @@ type runner struct {
 	rules   rule.Set
 	cache   *treeCache
 	befores *befores
+	talks   *talks
 }
 
 func (r runner) run(v vectors.Vector) error {
@@ -126,8 +127,12 @@ func (r runner) run(v vectors.Vector) error {
 		return r.ceremonyMessage(v)
 	case *vectors.Conversation:
 		return r.conversation(v)
+	case *vectors.ChannelConversation:
+		return r.talk(v)
 	case *vectors.Commitment:
 		return r.commitment(v)
+	case *vectors.Batch:
+		return r.batch(v)
 	case *vectors.Revocation:
 		return r.revocation(v)
 	case *vectors.HTLCExpiry:

@@ -125,6 +125,14 @@ func alter(t *testing.T, v vectors.Vector, wrong *vectors.Failure) {
 		v.Error = wrong
 	case *vectors.CeremonyMessage:
 		v.Error = wrong
+	case *vectors.Batch:
+		v.Error = wrong
+	case *vectors.ChannelConversation:
+		if v.Error != nil {
+			v.Error = wrong
+			return
+		}
+		v.Steps[len(v.Steps)-1].State += "x"
 	case *vectors.Conversation:
 		if v.Error != nil {
 			v.Error = wrong

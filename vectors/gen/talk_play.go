@@ -1,0 +1,137 @@
+package gen
+
+import (
+	"errors"
+	"fmt"
+
+	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
+	"superscalar/vectors"
+	"superscalar/wire/rule"
+)
+
+// playTalk lets a step of a channel conversation happen.
+func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
+	switch h.Event {
+	case "receive":
+		if h.Message == nil {
+			return talkReaction{}, errors.New("no message")
+		}
+		return s.receive(h.Message.Bytes)
+	case "connect":
+		return s.settle(s.m.Connected), nil
+	case "disconnect":
+		s.cut()
+		return talkReaction{}, nil
+	case "wait":
+		return s.settle(func() { s.m.Timer(s.timer) }), nil
+	}
+	order, ok := talkOrders[h.Event]
+	if !ok {
+		return talkReaction{}, fmt.Errorf("no event is called %q", h.Event)
+	}
+	if h.Event == "update" && (h.Output == nil || len(h.Output.Txid) != 32) || h.Event == "add" && (h.HTLC == nil || len(h.HTLC.Hash) != 32) ||
+		(h.Event == "fulfil" || h.Event == "fail") && h.ID == nil {
+		return talkReaction{}, fmt.Errorf("%s without its values", h.Event)
+	}
+	var err error
+	r := s.settle(func() { err = order(s, h) })
+	r.refused = err != nil
+	return r, nil
+}
+
+// talkOrders are what the side itself, its router or its ceremony wants.
+var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
+	"open": func(s *talkStation, _ *vectors.ChannelStep) error {
+		txid, index, err := s.reg.Outpoint(s.peer(), s.m.Open)
+		if err != nil {
+			return err
+		}
+		return s.m.Outpoint(txid, index)
+	},
+	"usable": func(s *talkStation, _ *vectors.ChannelStep) error {
+		s.m.SetUsable()
+		return nil
+	},
+	"add": func(s *talkStation, h *vectors.ChannelStep) error {
+		var origin channel.Origin
+		copy(origin[:], h.HTLC.Hash)
+		_, err := s.m.Add(channel.AddHTLC{
+			Origin: origin, Amount: channel.MilliSat(h.HTLC.Amount), Hash: [32]byte(h.HTLC.Hash),
+			Expiry: channel.Height(h.HTLC.Expiry), Onion: make([]byte, 1366),
+		})
+		return err
+	},
+	"fulfil": func(s *talkStation, h *vectors.ChannelStep) error {
+		var preimage [32]byte
+		copy(preimage[:], h.Preimage)
+		return s.m.Fulfil(channel.HTLCID(*h.ID), preimage, false)
+	},
+	"fail":    func(s *talkStation, h *vectors.ChannelStep) error { return s.m.Fail(channel.HTLCID(*h.ID), h.Reason) },
+	"feerate": func(s *talkStation, h *vectors.ChannelStep) error { return s.m.UpdateFee(channel.Feerate(h.Feerate)) },
+	"update": func(s *talkStation, h *vectors.ChannelStep) error {
+		to := *h.Output
+		if again := s.record.begun && s.record.next != nil && string(s.record.next.Txid) == string(to.Txid); !again {
+			s.record.begun = false
+		}
+		if string(to.Txid) != string(s.record.at.Txid) {
+			s.record.next = &to
+		}
+		s.reg.Move(s.facts.place(s.side, to, false))
+		s.follow()
+		return nil
+	},
+	"begin": (*talkStation).begin,
+	"sign":  (*talkStation).pending,
+	"store": func(s *talkStation, _ *vectors.ChannelStep) error { return s.stands(false) },
+	"poison": func(s *talkStation, _ *vectors.ChannelStep) error {
+		return s.stands(true)
+	},
+	"end": func(s *talkStation, _ *vectors.ChannelStep) error {
+		s.ends()
+		return nil
+	},
+}
+
+var errNothing = errors.New("no update is going on")
+
+// begin is phase 1 of an update: the LSP sends its aggregate nonces (CHG-001),
+// a client gives its partial signatures (CHG-002).
+func (s *talkStation) begin(h *vectors.ChannelStep) error {
+	if s.record.next == nil {
+		return errNothing
+	}
+	if s.side == commitment.Accepter {
+		return s.pending(h)
+	}
+	if s.rules.On(rule.CHG001) && !s.reg.Moved(s.facts.place(s.side, *s.record.next, false)) {
+		return errors.New("the channel has not moved")
+	}
+	s.record.begun = true
+	return nil
+}
+
+// pending says that this side signs the new state.
+func (s *talkStation) pending(*vectors.ChannelStep) error {
+	if s.record.next == nil {
+		return errNothing
+	}
+	err := s.reg.Begin(s.facts.place(s.side, *s.record.next, false))
+	s.record.begun = s.record.begun || err == nil
+	return err
+}
+
+// stands says that the new state is complete and stored, and with alone that
+// its poison is.
+func (s *talkStation) stands(alone bool) error {
+	if s.record.next == nil && !alone {
+		return errNothing
+	}
+	if s.record.next != nil {
+		s.record.at, s.record.next, s.record.begun = *s.record.next, nil, false
+	}
+	s.record.alone = alone
+	s.reg.Stands(s.facts.place(s.side, s.record.at, alone))
+	s.follow()
+	return nil
+}
