@@ -162,7 +162,7 @@ func (f *factorySide) reconnect(n *node.Node) {
 	}
 	peers, err := f.Addresses()
 	if err != nil {
-		f.tell("no peer is dialled: " + oneLine(err.Error()))
+		f.tell("a peer is not dialled: " + oneLine(err.Error()))
 	}
 	n.Reconnect(peers)
 }

@@ -93,17 +93,7 @@ func sellInFlight(s *script) (string, error) {
 		return "", err
 	}
 	const more = 60_000 // sat
-	buyer := s.members[0].node.Address().ID
-	before := map[wire.Txid]bool{}
-	for _, m := range s.members {
-		for _, c := range m.side.Hub().Channels() {
-			before[c.Txid] = true
-		}
-	}
-	if _, err := s.lsp.side.Sell(control.Sale{Peer: buyer, AmountSat: more}); err != nil {
-		return "", err
-	}
-	if err := s.until("every channel has moved", func() (bool, error) { return s.moved(before), nil }); err != nil {
+	if err := s.sell(more); err != nil {
 		return "", err
 	}
 	if err := s.reveal(h); err != nil {
@@ -113,6 +103,21 @@ func sellInFlight(s *script) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d sat more, an HTLC of %d sat went along and was paid", more, heldByLND), s.ready(s.members[0])
+}
+
+// sell sells liquidity to the first member and waits until every channel of the
+// factory has moved.
+func (s *script) sell(sat uint64) error {
+	before := map[wire.Txid]bool{}
+	for _, m := range s.members {
+		for _, c := range m.side.Hub().Channels() {
+			before[c.Txid] = true
+		}
+	}
+	if _, err := s.lsp.side.Sell(control.Sale{Peer: s.members[0].node.Address().ID, AmountSat: sat}); err != nil {
+		return err
+	}
+	return s.until("every channel has moved", func() (bool, error) { return s.moved(before), nil })
 }
 
 // moved reports whether the channels inside the factory are on other outputs than

@@ -58,7 +58,7 @@ func Run(ctx context.Context, bin lnd.Binaries, dir string, o Options) (err erro
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 		s.done++
-		fmt.Fprintf(out, "ok  %-51s %s\n", step.name, text)
+		fmt.Fprintf(out, "ok  %-52s %s\n", step.name, text)
 	}
 	fmt.Fprintf(out, "lnd %s was paid %d sat in %d payments and paid %d sat in %d.\n", s.lnd.Version, s.toLND.sat, s.toLND.payments, s.byLND.sat, s.byLND.payments)
 	fmt.Fprintf(out, "%d of %d steps done.\n", s.done, len(steps))

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/txscript"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -53,7 +54,7 @@ func checkCompact(key *btcec.PublicKey, hash []byte, raw wire.Signature) error {
 	if err != nil {
 		return err
 	}
-	if s := parsed.S(); s.IsOverHalfOrder() {
+	if hasHighS(parsed) {
 		return ErrHighS
 	}
 	if !parsed.Verify(hash, key) {
@@ -61,6 +62,35 @@ func checkCompact(key *btcec.PublicKey, hash []byte, raw wire.Signature) error {
 	}
 
 	return nil
+}
+
+// checkCompacts is checkCompact for each of many signatures under one key, at a
+// fraction of the cost.
+func checkCompacts(key *btcec.PublicKey, hashes [][32]byte, raw []wire.Signature) []error {
+	items := make([]musig.ECDSAItem, len(raw))
+	for i := range raw {
+		items[i] = musig.ECDSAItem{Hash: hashes[i], Signature: musig.ECDSASignature(raw[i])}
+	}
+	errs := make([]error, len(raw))
+	for i, valid := range musig.VerifyECDSA(key, items) {
+		parsed, err := parseCompact(raw[i])
+		switch {
+		case err != nil:
+			errs[i] = err
+		case hasHighS(parsed):
+			errs[i] = ErrHighS
+		case !valid:
+			errs[i] = ErrSignature
+		}
+	}
+
+	return errs
+}
+
+func hasHighS(signature *ecdsa.Signature) bool {
+	s := signature.S()
+
+	return s.IsOverHalfOrder()
 }
 
 // parseCompact refuses R and S that are 0 or not below the order.

@@ -51,13 +51,13 @@ func (c *Commitment) Sign(funding *btcec.PrivateKey, k *Secrets) (wire.Signature
 	if err != nil {
 		return wire.Signature{}, nil, err
 	}
+	hashes, err := c.htlcSighashes()
+	if err != nil {
+		return wire.Signature{}, nil, err
+	}
 	var htlcs []wire.Signature
-	for _, h := range c.HTLCs {
-		htlcHash, err := c.htlcSighash(h)
-		if err != nil {
-			return wire.Signature{}, nil, err
-		}
-		htlcs = append(htlcs, signCompact(key, htlcHash))
+	for i := range hashes {
+		htlcs = append(htlcs, signCompact(key, hashes[i][:]))
 	}
 
 	return signCompact(funding, hash), htlcs, nil
@@ -71,18 +71,19 @@ func (c *Commitment) Verify(signature wire.Signature, htlcs []wire.Signature) er
 	if err != nil {
 		return err
 	}
-	if err := c.checkSignature("/commitment", c.Funding.Keys[c.Owner.Other()], hash, signature); err != nil {
+	if err := c.overlook("/commitment", checkCompact(c.Funding.Keys[c.Owner.Other()], hash, signature)); err != nil {
 		return &SignatureError{HTLC: -1, Err: err}
 	}
 	if len(htlcs) != len(c.HTLCs) && c.params.keeps(rule.CHAN032, "/count") {
 		return fmt.Errorf("%d for %d HTLC transactions: %w", len(htlcs), len(c.HTLCs), ErrCount)
 	}
-	for i, h := range c.HTLCs[:min(len(htlcs), len(c.HTLCs))] {
-		hash, err := c.htlcSighash(h)
-		if err != nil {
-			return err
-		}
-		if err := c.checkSignature("/htlc", c.keys.otherHTLC, hash, htlcs[i]); err != nil {
+	hashes, err := c.htlcSighashes()
+	if err != nil {
+		return err
+	}
+	n := min(len(htlcs), len(hashes))
+	for i, err := range checkCompacts(c.keys.otherHTLC, hashes[:n], htlcs[:n]) {
+		if err := c.overlook("/htlc", err); err != nil {
 			return &SignatureError{HTLC: i, Err: err}
 		}
 	}
@@ -90,9 +91,8 @@ func (c *Commitment) Verify(signature wire.Signature, htlcs []wire.Signature) er
 	return nil
 }
 
-// checkSignature leaves out what a mutant does not look at.
-func (c *Commitment) checkSignature(part rule.ID, key *btcec.PublicKey, hash []byte, signature wire.Signature) error {
-	err := checkCompact(key, hash, signature)
+// overlook leaves out what a mutant does not look at.
+func (c *Commitment) overlook(part rule.ID, err error) error {
 	switch {
 	case errors.Is(err, ErrHighS) && !c.params.keeps(rule.CHAN032, "/high-s"):
 		return nil
@@ -108,11 +108,19 @@ func (c *Commitment) sighash() ([]byte, error) {
 	return sighash(c.Tx, 0, int64(c.Funding.Value), c.Funding.WitnessScript(), txscript.SigHashAll)
 }
 
-// htlcSighash is what the other side signs of an HTLC transaction.
-func (c *Commitment) htlcSighash(h *HTLCTx) ([]byte, error) {
-	out := c.Outputs[h.Output]
+// htlcSighashes are what the other side signs of the HTLC transactions.
+func (c *Commitment) htlcSighashes() ([][32]byte, error) {
+	hashes := make([][32]byte, len(c.HTLCs))
+	for i, h := range c.HTLCs {
+		out := c.Outputs[h.Output]
+		hash, err := sighash(h.Tx, 0, out.tx.Value, out.WitnessScript, htlcSighash)
+		if err != nil {
+			return nil, err
+		}
+		hashes[i] = [32]byte(hash)
+	}
 
-	return sighash(h.Tx, 0, out.tx.Value, out.WitnessScript, htlcSighash)
+	return hashes, nil
 }
 
 // Complete returns the commitment transaction as it can be broadcast, with the

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 )
 
 // BenchmarkKeyAgg parses n keys and aggregates them with the BIP-86 tweak.
@@ -122,4 +125,36 @@ func BenchmarkVerifyBatch(b *testing.B) {
 				float64(b.N*n), "us/signature")
 		})
 	}
+}
+
+// BenchmarkECDSA verifies many signatures under one key, and one by one with btcec.
+func BenchmarkECDSA(b *testing.B) {
+	secret := number("bench", 0)
+	key, public := btcec.PrivKeyFromBytes(secret[:])
+	items := make([]ECDSAItem, 100)
+	for i := range items {
+		items[i] = ecdsaSigned(key, number("hash", i))
+	}
+	each := func(b *testing.B, n int) {
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "us/signature")
+	}
+	for _, n := range []int{1, 5, 10, 100} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if slices.Contains(VerifyECDSA(public, items[:n]), false) {
+					b.Fatal("a valid signature was refused")
+				}
+			}
+			each(b, n)
+		})
+	}
+	signature := ecdsa.Sign(key, items[0].Hash[:])
+	b.Run("btcec", func(b *testing.B) {
+		for b.Loop() {
+			if !signature.Verify(items[0].Hash[:], public) {
+				b.Fatal("a valid signature was refused")
+			}
+		}
+		each(b, 1)
+	})
 }

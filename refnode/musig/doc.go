@@ -1,6 +1,8 @@
 // Package musig signs with many keys at once: MuSig2 as BIP-327 specifies it,
 // for the n-of-n outputs of a factory (area SIGN of SPEC.md), and checks the
-// complete signatures of BIP-340, one by one or in batches.
+// complete signatures of BIP-340, one by one or in batches. For the channels in a
+// factory it verifies what takes most of their time: ECDSA signatures of many
+// hashes under one key ([VerifyECDSA]).
 //
 // It promises constant work per signature whatever the number of signers. The
 // keys of a set are parsed once, aggregated once ([Aggregate]) and tweaked

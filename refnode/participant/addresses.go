@@ -28,13 +28,14 @@ func (p *Participant) Dialled(to transport.Address) {
 }
 
 // Addresses returns where peers were reached last, by node id. Errors: those of
-// store, and one that names the record that is no address.
+// store, and one that names each record that is no address; the others are returned.
 func (p *Participant) Addresses() ([]transport.Address, error) {
 	keys, err := p.store.Keys(addressBucket)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]transport.Address, 0, len(keys))
+	var errs []error
 	for _, key := range keys {
 		saved, _, err := p.store.Get(addressBucket, key)
 		if err != nil {
@@ -42,9 +43,10 @@ func (p *Participant) Addresses() ([]transport.Address, error) {
 		}
 		to, err := transport.ParseAddress(string(saved))
 		if err != nil || to.ID.String() != key {
-			return nil, fmt.Errorf("the address kept for peer %s: %q: %w", key, saved, errors.Join(err, ErrAddress))
+			errs = append(errs, fmt.Errorf("the address kept for peer %s: %q: %w", key, saved, errors.Join(err, ErrAddress)))
+			continue
 		}
 		list = append(list, to)
 	}
-	return list, nil
+	return list, errors.Join(errs...)
 }

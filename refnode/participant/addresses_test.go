@@ -55,6 +55,11 @@ func TestAWrongAddressIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.open()
+		right := transport.Address{ID: transport.NodeID(newSide(t, node.LSP, c).id), HostPort: "127.0.0.1:1"}
+		s.Dialled(right)
+		if got, _ := s.Addresses(); !slices.Equal(got, []transport.Address{right}) {
+			t.Errorf("%q: the other addresses are %v", wrong, got)
+		}
 		if _, err := s.Addresses(); !errors.Is(err, participant.ErrAddress) || !strings.Contains(err.Error(), "02aa") {
 			t.Errorf("%q: %v", wrong, err)
 		}
