@@ -62,6 +62,9 @@ process at a time may use it. The node prints its id, its address and both
 together, as a peer needs them. It collects garbage later than Go programs do by
 default (GOGC=400, GOMEMLIMIT=4GiB); both variables can say otherwise.
 
+Type help for the commands that it obeys in words: status, channels, invoice, pay,
+connect, leave, stop. The end of the input leaves it running.
+
 With --json it prints {"event":"ready",...} on one line instead, obeys commands
 on its standard input, one JSON object a line, and also ends when that ends:
 
@@ -272,21 +275,41 @@ func runNode(e env, s nodeSettings) (err error) {
 	return s.serveText(e, n, side, voice)
 }
 
-// serveText says where the node is and then what happens.
+// serveText says where the node is and then what happens, and obeys words typed at
+// it.
 func (s nodeSettings) serveText(e env, n *node.Node, side *factorySide, voice *teller) error {
 	a := n.Address()
-	fmt.Fprintf(e.Out, "node id  %s\naddress  %s\npeer     %s\n", a.ID, a.HostPort, a)
+	out := &oneAtATime{w: e.Out}
+	fmt.Fprintf(out, "node id  %s\naddress  %s\npeer     %s\n", a.ID, a.HostPort, a)
 	if side != nil {
 		text, err := side.intro(e.Context, s.chain.address)
 		if err != nil {
 			return exit(ExitUsage, "%s", oneLine(err.Error()))
 		}
-		fmt.Fprint(e.Out, text)
-		voice.listen(func(line string) { fmt.Fprintln(e.Out, line) })
+		fmt.Fprint(out, text)
+		voice.listen(func(line string) { fmt.Fprintln(out, line) })
 		defer voice.listen(nil)
 	}
-	<-e.Context.Done()
+	readInBackground()
+	stopped := make(chan struct{})
+	go func() { // ends with the input: a blocked read cannot be called back
+		if obeyWords(e.Context, e.In, out, commanded(n, side)) {
+			close(stopped)
+		}
+	}()
+	select {
+	case <-stopped:
+	case <-e.Context.Done():
+	}
 	return nil
+}
+
+// commanded is the node as package control sees it.
+func commanded(n *node.Node, side *factorySide) control.Node {
+	if side == nil {
+		return n
+	}
+	return member{n, side.Participant}
 }
 
 // serveJSON says that the node is ready and obeys the standard input.
@@ -302,11 +325,7 @@ func serveJSON(e env, n *node.Node, side *factorySide) error {
 	if err != nil {
 		return exit(ExitUsage, "writing to the standard output: %w", err)
 	}
-	var obeys control.Node = n
-	if side != nil {
-		obeys = member{n, side.Participant}
-	}
-	if err := control.Serve(e.Context, e.In, e.Out, obeys); err != nil {
+	if err := control.Serve(e.Context, e.In, e.Out, commanded(n, side)); err != nil {
 		return exit(ExitUsage, "%w", err)
 	}
 	return nil
