@@ -7,6 +7,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"superscalar/harness"
+	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/node"
 	"superscalar/wire"
@@ -36,6 +37,7 @@ func movingCases() []harness.Case {
 	both("ended-late", " does not call a change off whose update ended after phase 1 began.", notCalledOff, rule.CHG010)
 	both("goes-on", " continues a channel whose update ended after phase 1 began, and payments go on on both outpoints.", goesOn, rule.CHG025)
 	both("replaced-kept", " that sees a revoked commitment on a replaced output takes what the revocation gives it.", oldStatePunished, rule.PCF127)
+	both("called-off-kept", " punishes what was signed for a change that was called off, when the same change is made again.", calledOffPunished, rule.CHG026)
 	both("sale", " does nothing with the channels of a group when its stock is sold.", saleLeavesChannels, rule.CHG011)
 	return append(cases,
 		leafCase(lsp, "one-change-of-a-leaf", "An LSP makes no second update while channels of a leaf are quiet for one.", oneChangeOfALeaf, rule.CHG014),
@@ -337,14 +339,51 @@ func oldStatePunished(begin func() *updating) {
 	}
 	p.Publish(whose, tree.Nodes()[0].Tx)
 	p.Publish(whose, former[0].Node.Tx)
-	p.Mine(0, old.Tx)
-	p.Step("after a revoked commitment on the replaced output is confirmed")
+	m.punished(rule.PCF127, old, "on the replaced output", "the balance of who published a commitment of a replaced state")
+}
+
+// punished publishes a revoked commitment of the suite, whose funding transaction is
+// confirmed.
+func (m *updating) punished(id rule.ID, old *channel.SignedCommitment, where, what string) {
+	m.p.Mine(0, old.Tx)
+	m.p.Step("after a revoked commitment %s is confirmed", where)
 	punished := 0
 	for i, o := range old.Outputs {
 		if o.Kind == commitment.ToLocal {
 			punished++
-			p.Spent(rule.PCF127, btcwire.OutPoint{Hash: old.Tx.TxHash(), Index: uint32(i)}, "the balance of who published a commitment of a replaced state")
+			m.p.Spent(id, btcwire.OutPoint{Hash: old.Tx.TxHash(), Index: uint32(i)}, what)
 		}
 	}
-	p.Check(rule.PCF127, punished, gomega.Equal(1), "control: the revoked commitment has a to_local output")
+	m.p.Check(id, punished, gomega.Equal(1), "control: the revoked commitment has a to_local output")
+}
+
+// calledOffPunished keeps the commitment of the suite on the output of a change that
+// is called off. Money moves, so that it is revoked, and the same change is made again.
+func calledOffPunished(begin func() *updating) {
+	m := begin()
+	p := m.p
+	m.pays(20_000_000)
+	m.hold(1, wire.TypeNonces)
+	m.update()
+	to, committed := m.ch.M.Changing()
+	if !p.Check(rule.CHG026, committed, gomega.BeTrue(), "control: both sides commit to the new output") {
+		return
+	}
+	old := m.ch.CommitmentOn(to)
+	m.end()
+	if m.clients != nil {
+		m.release() // the answer that the LSP waits for (CER-045)
+	}
+	m.pays(20_000_000)
+	m.update()
+	if !m.ended(rule.CHG026, endsWell) {
+		return
+	}
+	if !p.Check(rule.CHG026, m.ch.Output() == to, gomega.BeTrue(), "control: the same update has the same outpoints") {
+		return
+	}
+	whose, tree := m.tree()
+	p.Publish(whose, tree.Nodes()[0].Tx)
+	p.Publish(whose, tree.Nodes()[1].Tx)
+	m.punished(rule.CHG026, old, "of a change that was called off", "the balance of who published what it had signed before the change was called off")
 }

@@ -114,7 +114,12 @@ func failurePacket(code uint16) []byte {
 
 // Commitment is the latest commitment of the suite's side, complete.
 func (ch *Channel) Commitment() *channel.SignedCommitment {
-	c, err := ch.M.LatestCommitment(ch.M.Fundings[0].Txid)
+	return ch.CommitmentOn(ch.M.Fundings[0].Txid)
+}
+
+// CommitmentOn is that on the output of a transaction.
+func (ch *Channel) CommitmentOn(txid wire.Txid) *channel.SignedCommitment {
+	c, err := ch.M.LatestCommitment(txid)
 	if err != nil {
 		ch.play.controlFailed("the suite has a commitment", oneLine(err.Error()))
 	}

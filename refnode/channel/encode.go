@@ -2,6 +2,7 @@ package channel
 
 import (
 	"fmt"
+	"slices"
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
@@ -12,13 +13,16 @@ import (
 // other: a channel that is half understood is worse than one that is not.
 const stateVersion = 1
 
-// parts are the records of an encoded State: a TLV stream with these types, all
-// of them there. A later version may add odd ones, which this one passes over.
-var parts = []struct {
+// part is a record of an encoded State.
+type part struct {
 	typ  uint64
 	name string
 	code func(*coder, *State)
-}{
+}
+
+// parts are the records of an encoded State: a TLV stream with these types, all
+// of them there. A later version may add odd ones, which this one passes over.
+var parts = []part{
 	{0, "version", func(c *coder, _ *State) {
 		v := uint8(stateVersion)
 		small(c, &v, stateVersion)
@@ -78,6 +82,14 @@ var parts = []struct {
 		c.flag(&s.Forgotten)
 	}},
 }
+
+// calledOff is one more record, of a State that has something to put into it.
+var calledOff = part{22, "called off", func(c *coder, s *State) {
+	list(c, &s.CalledOff, codeCalledOff)
+	if len(s.CalledOff) == 0 {
+		c.fail("nothing was called off")
+	}
+}}
 
 func codeRevocations(c *coder, s *State) {
 	raw := []byte(nil)
@@ -182,6 +194,14 @@ func codeReplaced(c *coder, r *Replaced) {
 	}
 }
 
+func codeCalledOff(c *coder, o *CalledOff) {
+	c.fixed(o.Txid[:])
+	list(c, &o.Remote, codeCommitment)
+	if c.reading && c.err == nil && (len(o.Remote) == 0 || len(o.Remote) > 2) {
+		c.fail("an output that was called off without its commitments")
+	}
+}
+
 func codeCommitment(c *coder, v *commitment.State) {
 	raw := []byte(nil)
 	if !c.reading {
@@ -203,7 +223,11 @@ func (s *State) Encode() []byte { return s.encode(false) }
 
 func (s *State) encode(apart bool) []byte {
 	var records wire.Stream
-	for _, part := range parts {
+	all := parts
+	if len(s.CalledOff) > 0 {
+		all = append(slices.Clip(parts), calledOff)
+	}
+	for _, part := range all {
 		c := &coder{apart: apart}
 		part.code(c, s)
 		records = append(records, wire.Record{Type: part.typ, Value: c.b})
@@ -220,7 +244,7 @@ func DecodeState(b []byte) (*State, error) {
 	s, found := &State{}, 0
 	var failure error
 	var known []wire.RecordType
-	for _, part := range parts {
+	for _, part := range append(slices.Clip(parts), calledOff) {
 		known = append(known, wire.RecordType{Type: part.typ, Name: part.name, Read: func(r *wire.Reader) {
 			c := &coder{b: r.Rest(), reading: true}
 			part.code(c, s)
@@ -230,7 +254,9 @@ func DecodeState(b []byte) (*State, error) {
 			if c.err != nil && failure == nil {
 				failure = fmt.Errorf("%s: %w", part.name, c.err)
 			}
-			found++
+			if part.typ != calledOff.typ {
+				found++
+			}
 		}})
 	}
 	_, err := wire.Codec{}.ReadStream("stored channel", b, known...)

@@ -115,7 +115,7 @@ func (m *Machine) Forget() {
 	for _, h := range m.HTLCs {
 		m.end(h)
 	}
-	m.HTLCs, m.Feerates, m.Replaced = nil, nil, nil
+	m.HTLCs, m.Feerates, m.Replaced, m.CalledOff = nil, nil, nil, nil
 	for i := range m.Fundings {
 		m.Fundings[i].Sig, m.Fundings[i].HTLCSigs = wire.Signature{}, nil
 	}

@@ -1,9 +1,11 @@
 package channel
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
+	"superscalar/refnode/commitment"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -223,9 +225,23 @@ func (m *Machine) ChangeDead(txid wire.Txid) error {
 }
 
 func (m *Machine) dropFunding(txid wire.Txid) {
-	if f := m.findFunding(txid); f != nil && f.Did.has(sentCommit|absorbing) && m.on(rule.CHG022) {
+	f := m.findFunding(txid)
+	if f != nil && f.Did.has(sentCommit|absorbing) && m.on(rule.CHG022) {
 		m.Fundings[0].Did |= roundOwed // before that number is signed with other balances (CHG-022)
+	}
+	if f != nil && f.Did.has(sentCommit) && !f.Absorbed() && m.on(rule.CHG026) {
+		m.callOff(CalledOff{f.Txid, m.theirStates(f)})
 	}
 	m.Fundings = slices.DeleteFunc(m.Fundings, func(f Funding) bool { return f.Txid == txid })
 	m.save()
+}
+
+// callOff keeps what was signed on an output that goes, once (CHG-026).
+func (m *Machine) callOff(o CalledOff) {
+	same := func(a, b commitment.State) bool { return bytes.Equal(a.Encode(), b.Encode()) }
+	if !slices.ContainsFunc(m.CalledOff, func(was CalledOff) bool {
+		return was.Txid == o.Txid && slices.EqualFunc(was.Remote, o.Remote, same)
+	}) {
+		m.CalledOff = append(m.CalledOff, o)
+	}
 }

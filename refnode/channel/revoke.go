@@ -1,6 +1,8 @@
 package channel
 
 import (
+	"slices"
+
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
 )
@@ -46,12 +48,15 @@ func (m *Machine) revokeAndAck(msg *wire.Base) {
 	}
 	m.act(Append{m.revokedRecord(secret)})
 	m.State.Revoked = revocations
+	m.CalledOff = slices.DeleteFunc(m.CalledOff, func(o CalledOff) bool {
+		return o.Remote[len(o.Remote)-1].Number < revocations.Next() // on record now
+	})
 	m.TheirPoint, m.TheirNext = m.TheirNext, nextPoint
 	m.acknowledged()
 }
 
 // revokedRecord collects the commitment that is being revoked, on the outputs
-// of now and on replaced ones.
+// of now, on replaced ones and on those that were called off.
 func (m *Machine) revokedRecord(secret commitment.Secret) Revoked {
 	rec := Revoked{Number: m.State.Revoked.Next(), Secret: secret}
 	for _, f := range m.activeFundings() {
@@ -61,6 +66,13 @@ func (m *Machine) revokedRecord(secret commitment.Secret) Revoked {
 		for _, v := range r.Remote {
 			if v.Number == rec.Number {
 				rec.On = append(rec.On, RevokedOn{r.Funding.Txid, v})
+			}
+		}
+	}
+	for _, o := range m.CalledOff {
+		for _, v := range o.Remote {
+			if v.Number == rec.Number {
+				rec.On = append(rec.On, RevokedOn{o.Txid, v})
 			}
 		}
 	}

@@ -42,6 +42,7 @@ type State struct {
 	// that is committed to and not continued yet.
 	Fundings   []Funding
 	Replaced   []Replaced
+	CalledOff  []CalledOff
 	NextKey    uint32    // index of the next fresh funding key of ours
 	LastLocked wire.Txid // the last one we sent factory_change_locked for, zero: none
 
@@ -160,6 +161,14 @@ type Replaced struct {
 	Remote      []commitment.State // the peer's that were not revoked, at most two
 	RemotePoint []wire.Point       // their per-commitment points
 	Told        bool               // the plugin knows that all of them are revoked
+}
+
+// CalledOff is what was signed for the peer on the output of a change that was called
+// off. The same change can be made again, on the same output: what was signed there
+// before has to be on record when its number is revoked (CHG-026).
+type CalledOff struct {
+	Txid   wire.Txid
+	Remote []commitment.State // not revoked, at most two
 }
 
 func (s *State) peer() Side { return s.Side.Other() }

@@ -8,7 +8,6 @@ import (
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
-	"superscalar/refnode/commitment"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -68,7 +67,7 @@ func (w *cutWorld) note(format string, a ...any) { w.log = append(w.log, fmt.Spr
 func newCutWorld(t *testing.T, clients int, disks []*disk, without ...rule.ID) *cutWorld {
 	w := &cutWorld{t: t, rules: rule.Without(without...), now: time.Unix(1_700_000_000, 0), online: make([]bool, clients+1)}
 	for i := range clients + 1 {
-		d := &disk{parts: map[wire.CeremonyID]ceremony.Parts{}, channels: map[lineKey][]byte{}, revoked: map[commitment.Number]*channel.Revoked{}}
+		d := &disk{parts: map[wire.CeremonyID]ceremony.Parts{}, channels: map[lineKey][]byte{}, revoked: map[revokedKey]*channel.Revoked{}}
 		if disks != nil {
 			d = disks[i].clone()
 		}

@@ -37,7 +37,7 @@ type disk struct {
 	parts    map[wire.CeremonyID]ceremony.Parts
 	recorded []ledger.Entry
 	channels map[lineKey][]byte
-	revoked  map[commitment.Number]*channel.Revoked
+	revoked  map[revokedKey]*channel.Revoked
 }
 
 func (d *disk) clone() *disk {
@@ -52,6 +52,17 @@ func (d *disk) clone() *disk {
 type lineKey struct{ peer, lsp wire.Point }
 
 func (c *line) key() lineKey { return lineKey{c.peer, c.m.Open.Keys.Funding} }
+
+// revokedKey names the record of a commitment that the peer revoked.
+type revokedKey struct {
+	of     lineKey
+	number commitment.Number
+}
+
+// record is that of a commitment of the peer on a channel, nil without.
+func (p *party) record(c *line, n commitment.Number) *channel.Revoked {
+	return p.disk.revoked[revokedKey{c.key(), n}]
+}
 
 // party is a participant: a process, as long as it lives, and its disk.
 type party struct {
@@ -320,9 +331,7 @@ func (p *party) step(c *line, input func(*channel.Machine)) {
 			case channel.Persist:
 				dirty = true
 			case channel.Append:
-				if p.lsp == nil { // it has but one channel
-					p.disk.revoked[a.Revoked.Number] = &a.Revoked
-				}
+				p.disk.revoked[revokedKey{c.key(), a.Revoked.Number}] = &a.Revoked
 			case channel.Send:
 				leave = append(leave, func() { p.w.send(p, c.peer, a.Message) })
 			case channel.Disconnect:

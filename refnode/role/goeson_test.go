@@ -45,7 +45,7 @@ func TestPaymentsWhileAClientIsMissing(t *testing.T) {
 			if got := sides[1].Balance[commitment.Accepter]; got != paid+inFlight+3_000_000 {
 				t.Errorf("she has %d msat", got)
 			}
-			if both := alice.disk.revoked[sides[1].Revoked.Next()-1]; both == nil || len(both.On) != 2 {
+			if both := alice.record(alice.with(lsp.id), sides[1].Revoked.Next()-1); both == nil || len(both.On) != 2 {
 				t.Errorf("what the LSP revoked last is on record as %+v", both)
 			}
 			w.connect(2)

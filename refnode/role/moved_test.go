@@ -107,6 +107,28 @@ func (v chainView) Spend(o btcwire.OutPoint) (closing.Spend, bool) {
 	return closing.Spend{Tx: v.spend, Confirmed: true, Height: 1095}, true
 }
 
+// plan is what a party does about a channel on a chain.
+func (p *party) plan(c *line, v chainView) closing.Plan {
+	p.w.t.Helper()
+	of := closing.Of(c.m)
+	of.Revoked = func(n commitment.Number) (*channel.Revoked, error) { return p.record(c, n), nil }
+	plan, err := closing.Decide(of, v)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return plan
+}
+
+// takes is what a plan claims, in sat.
+func takes(p closing.Plan) (sat commitment.Sat) {
+	for _, a := range p.Publish {
+		if a.Claim != nil {
+			sat += commitment.Sat(a.Claim.Output.Value)
+		}
+	}
+	return sat
+}
+
 // Whichever state of a leaf confirms, the right thing happens to the channel: before
 // the lock there is a commitment for each, after it none for the old one, and the LSP's
 // old commitment is punished there.
@@ -120,13 +142,7 @@ func TestTheStateThatConfirmsDecides(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := func(v chainView) closing.Plan {
-		c := closing.Of(alice.with(lsp.id).m)
-		c.Revoked = func(n commitment.Number) (*channel.Revoked, error) { return alice.disk.revoked[n], nil }
-		p, err := closing.Decide(c, v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
+		return alice.plan(alice.with(lsp.id), v)
 	}
 	w.watch = func(_ int, l letter) fate {
 		if l.isPhase(2) {
@@ -156,13 +172,7 @@ func TestTheStateThatConfirmsDecides(t *testing.T) {
 	if p.End != closing.Revoked {
 		t.Fatalf("the LSP's old commitment is %v", p.End)
 	}
-	var taken commitment.Sat
-	for _, a := range p.Publish {
-		if a.Claim != nil {
-			taken += commitment.Sat(a.Claim.Output.Value)
-		}
-	}
-	if want := old.Value - cheat.Fee - 1_000; taken < want {
+	if taken, want := takes(p), old.Value-cheat.Fee-1_000; taken < want {
 		t.Errorf("she takes %d sat of it, at least %d are hers", taken, want)
 	}
 	now := alice.with(lsp.id).m.Fundings[0]
