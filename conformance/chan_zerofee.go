@@ -27,7 +27,7 @@ func zeroFeeCases() []harness.Case {
 		return c
 	}
 	cases := []harness.Case{
-		extended(loopbackCase("pcf/open/zero-fee", "A node opens an in-factory channel whose commitments pay no fee.", zeroFeeOpens, rule.PCF098, rule.PCF065, rule.PCF073)),
+		extended(loopbackCase("pcf/open/zero-fee", "A node opens an in-factory channel whose commitments pay no fee.", zeroFeeOpens, rule.PCF065, rule.PCF098, rule.PCF073)),
 		extended(loopbackCase("pcf/open/zero-fee-not-negotiated", "A node refuses commitments without a fee to a peer that does not offer them.", zeroFeeNotOffered, rule.PCF098)),
 		extended(loopbackCase("chan/payment/zero-fee-update-fee", "A node ignores update_fee on a channel whose commitments pay no fee.", zeroFeeUpdate, rule.CHAN034)),
 		extended(leafCase(node.Client, "zero-fee", "A client publishes a commitment that pays no fee together with a child.", func(p *harness.Play) { surfaced(leafWithoutFees(p)) }, rule.CHAN024)),

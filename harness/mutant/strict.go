@@ -72,6 +72,9 @@ func strict() []Mutant {
 		refuses("PCF-065/strict", rule.PCF065, "refuses an early warning time above 1,000 blocks", "did not come", func(m *wire.OpenChannel) bool {
 			return m.ChannelInFactory != nil && m.ChannelInFactory.EarlyWarningTime > 1000
 		}),
+		refuses("PCF-065/zero-fee", rule.PCF065, "refuses commitments without a fee that it offers", "did not come", func(m *wire.OpenChannel) bool {
+			return m.ChannelType.Bit(wire.FeatureZeroFee)
+		}),
 		refuses("PCF-074/strict", rule.PCF074, "refuses every accept_channel", closes, func(*wire.AcceptChannel) bool { return true }),
 	}
 }
