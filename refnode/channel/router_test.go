@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"superscalar/refnode/channel"
 	"superscalar/wire"
@@ -162,7 +163,8 @@ func (p *pair) compare(us, them *node, txid wire.Txid, c *channel.SignedCommitme
 }
 
 // checkRecord looks whether the last record of a revoked commitment is the
-// transaction that the other side had.
+// transaction that the other side had, on every output on which it ever had one of
+// that number: those of changes that were called off too (CHG-026).
 func (p *pair) checkRecord(us, them *node, rec *channel.Revoked) {
 	p.t.Helper()
 	raw := rec.Encode()
@@ -170,6 +172,15 @@ func (p *pair) checkRecord(us, them *node, rec *channel.Revoked) {
 	p.must(err)
 	if string(again.Encode()) != string(raw) {
 		p.t.Fatal("a record of a revoked commitment does not survive its encoding")
+	}
+	recorded := map[string]bool{}
+	for _, on := range rec.On {
+		recorded[key(on.Txid, rec.Number)] = true
+	}
+	for held := range them.commitments {
+		if strings.HasSuffix(held, fmt.Sprint("/", rec.Number)) && !recorded[held] {
+			p.t.Fatalf("record %d of the %s lacks %s, which the %s had", rec.Number, us.name, held, them.name)
+		}
 	}
 	for _, on := range rec.On {
 		want, known := them.commitments[key(on.Txid, rec.Number)]

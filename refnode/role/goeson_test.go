@@ -3,7 +3,10 @@ package role_test
 import (
 	"testing"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+
 	"superscalar/refnode/channel"
+	"superscalar/refnode/closing"
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
 )
@@ -30,6 +33,7 @@ func TestPaymentsWhileAClientIsMissing(t *testing.T) {
 				t.Fatalf("%v: %q", err, w.log)
 			}
 			w.watch = nil
+			var old []publishable
 			for _, ends := range []*party{nil, lsp, alice} {
 				if ends != nil {
 					ends.dead = true
@@ -40,6 +44,8 @@ func TestPaymentsWhileAClientIsMissing(t *testing.T) {
 					w.run()
 				}
 				w.goesOn(alice)
+				w.eitherConfirms(old)
+				old = append(w.onBoth(lsp, alice), w.onBoth(alice, lsp)...)
 			}
 			sides := []*channel.Machine{lsp.with(alice.id).m, alice.with(lsp.id).m}
 			if got := sides[1].Balance[commitment.Accepter]; got != paid+inFlight+3_000_000 {
@@ -51,6 +57,9 @@ func TestPaymentsWhileAClientIsMissing(t *testing.T) {
 			w.connect(2)
 			w.run()
 			w.finish(id, "afterwards")
+			for _, h := range old {
+				w.isPunished(h)
+			}
 			if got := alice.with(lsp.id).m.Balance[commitment.Accepter]; got != paid+inFlight+3_000_000 || lsp.due != 2 || alice.due != 1 {
 				t.Errorf("she has %d msat; due: %d at the LSP, %d at the client", got, lsp.due, alice.due)
 			}
@@ -88,5 +97,58 @@ func (w *cutWorld) goesOn(c *party) {
 				w.t.Errorf("the commitment on %v has balances %v, of %d sat, the client has %d", f.Txid, got, f.Value, m.Balance[commitment.Accepter])
 			}
 		}
+	}
+}
+
+// publishable is a commitment of one side that can be published on an output.
+type publishable struct {
+	of, peer *party
+	funding  channel.Funding
+	signed   *channel.SignedCommitment
+}
+
+// onBoth are those of a party on each output of its channel with a peer.
+func (w *cutWorld) onBoth(p, peer *party) (all []publishable) {
+	w.t.Helper()
+	m := p.with(peer.id).m
+	for _, f := range m.Fundings {
+		signed, err := m.LatestCommitment(f.Txid)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, publishable{p, peer, f, signed})
+	}
+	return all
+}
+
+// eitherConfirms lets either state of the channel of the first client get onto the
+// chain, that which is not complete too: the LSP, which signs last, may complete it alone.
+// Each side then has its commitment of now there, takes its part of that of the other,
+// and all of an old one.
+func (w *cutWorld) eitherConfirms(old []publishable) {
+	w.t.Helper()
+	lsp, alice := w.lsp(), w.parties[1]
+	for _, h := range append(w.onBoth(lsp, alice), w.onBoth(alice, lsp)...) {
+		funding := chainhash.Hash(h.funding.Txid)
+		p := h.of.plan(h.of.with(h.peer.id), chainView{funding: funding})
+		if len(p.Publish) != 1 || p.Publish[0].Tx == nil || p.Publish[0].Tx.TxHash() != h.signed.Txid {
+			w.t.Errorf("with %v confirmed %s publishes %+v", funding, h.of.name, p.Publish)
+		}
+		p = h.peer.plan(h.peer.with(h.of.id), chainView{funding: funding, spend: h.signed.Tx})
+		if p.End != closing.Theirs {
+			w.t.Errorf("the commitment of %s on %v is %v", h.of.name, funding, p.End)
+		}
+	}
+	for _, h := range old {
+		w.isPunished(h)
+	}
+}
+
+// isPunished checks that the peer takes all of an old commitment.
+func (w *cutWorld) isPunished(h publishable) {
+	w.t.Helper()
+	p := h.peer.plan(h.peer.with(h.of.id), chainView{funding: chainhash.Hash(h.funding.Txid), spend: h.signed.Tx})
+	if got, want := takes(p), h.funding.Value-h.signed.Fee-1_000; p.End != closing.Revoked || got < want {
+		w.t.Errorf("commitment %d of %s on %v is %v: %d sat are taken, of %d: %q", h.signed.State.Number, h.of.name, h.funding.Txid, p.End, got, want, w.log)
 	}
 }

@@ -1,0 +1,112 @@
+package channel_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"superscalar/refnode/channel"
+	"superscalar/wire"
+)
+
+// What is signed on an output stays on record when its change is called off, by
+// whichever side, also after a restart, and until its number is revoked (CHG-026).
+func TestWhatWasSignedOnAnOutputThatWasCalledOffIsOnRecord(t *testing.T) {
+	for by := range 2 {
+		p := opened(t, setting{})
+		p.must(p.add(0, -1, 3_000_000))
+		p.drain()
+		txid := p.changeTo(committed)
+		var number [2]channel.Number
+		for i, n := range p.nodes {
+			number[i] = n.m.State.Revoked.Next()
+			p.asks[i] = nil
+		}
+		p.do(by, func(m *channel.Machine) { p.must(m.AbortChange("enough")) })
+		p.drain()
+		for i, n := range p.nodes {
+			if len(n.m.Fundings) != 1 || len(n.m.CalledOff) != 1 || n.m.CalledOff[0].Txid != txid {
+				t.Fatalf("the %s is on %d outputs and keeps %+v", n.name, len(n.m.Fundings), n.m.CalledOff)
+			}
+			p.restart(i)
+		}
+		p.reconnect()
+		p.drain()
+		p.must(p.add(1, -1, 4_000_000))
+		p.drain()
+		for i, n := range p.nodes {
+			at := slices.IndexFunc(n.revoked, func(r channel.Revoked) bool { return r.Number == number[i] })
+			if at < 0 || len(n.revoked[at].On) != 2 || n.revoked[at].On[1].Txid != txid || n.revoked[at].On[1].State.Number != number[i] {
+				t.Errorf("called off by %d: on record at the %s for %d: %+v", by, n.name, number[i], n.revoked)
+			}
+			if len(n.m.CalledOff) != 0 {
+				t.Errorf("the %s keeps %+v", n.name, n.m.CalledOff)
+			}
+			if later := n.revoked[len(n.revoked)-1]; later.Number > number[i] && len(later.On) != 1 {
+				t.Errorf("record %d is for %d outputs", later.Number, len(later.On))
+			}
+		}
+	}
+}
+
+// A pending change that is dead leaves what was signed for it on record too.
+func TestWhatWasSignedOnADeadOutputIsOnRecord(t *testing.T) {
+	p := opened(t, setting{})
+	txid := p.changeTo(continued)
+	p.must(p.add(0, -1, 3_000_000))
+	p.drain()
+	var number [2]channel.Number
+	for i, n := range p.nodes {
+		number[i] = n.m.State.Revoked.Next()
+		p.do(i, func(m *channel.Machine) { p.must(m.ChangeDead(txid)) })
+	}
+	for range 2 {
+		p.must(p.add(0, -1, 3_000_000))
+		p.drain()
+	}
+	for i, n := range p.nodes {
+		for _, r := range n.revoked {
+			on := slices.ContainsFunc(r.On, func(on channel.RevokedOn) bool { return on.Txid == txid })
+			if r.Number >= number[i] && on != (r.Number == number[i]) {
+				t.Errorf("the %s, dead at %d: record %d on the output: %v", n.name, number[i], r.Number, on)
+			}
+		}
+		if last := n.revoked[len(n.revoked)-1].Number; last <= number[i] {
+			t.Errorf("the %s has records up to %d", n.name, last)
+		}
+	}
+}
+
+// The state is the one of before where nothing was called off, and a list of nothing is
+// refused.
+func TestEncodeCalledOff(t *testing.T) {
+	p := opened(t, setting{})
+	m := p.nodes[0].m
+	plain := m.Encode()
+	txid := p.changeTo(committed)
+	p.asks = [2][]channel.Action{}
+	p.do(0, func(m *channel.Machine) { p.must(m.AbortChange("enough")) })
+	p.drain()
+	raw := m.Encode()
+	s, err := channel.DecodeState(raw)
+	if err != nil || len(s.CalledOff) != 1 || s.CalledOff[0].Txid != txid || !bytes.Equal(s.Encode(), raw) {
+		t.Fatalf("%v: %+v", err, s)
+	}
+	s.CalledOff = nil
+	if without := s.Encode(); len(without) != len(plain) {
+		t.Errorf("%d bytes, %d before", len(without), len(plain))
+	}
+	for n := len(s.Encode()) + 1; n < len(raw); n++ {
+		if _, err := channel.DecodeState(raw[:n]); !errors.Is(err, channel.ErrCorrupt) {
+			t.Errorf("cut to %d bytes: %v", n, err)
+		}
+	}
+	empty, err := wire.Codec{}.AppendStream(nil, wire.Stream{{Type: 22, Value: make([]byte, 4)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := channel.DecodeState(append(s.Encode(), empty...)); !errors.Is(err, channel.ErrCorrupt) {
+		t.Errorf("a list of nothing: %v", err)
+	}
+}
