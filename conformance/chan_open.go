@@ -39,6 +39,7 @@ func openingCases() []harness.Case {
 		leafCase(client, "outpoint", "A client fails a channel whose outpoint is not the one of the ceremony.", otherOutpoint, rule.CHAN007),
 		leafCase(lsp, "ended-attempt", "An LSP forgets the channels of an attempt that ended, and opens new ones in the next.", lspForgets, rule.CHAN008),
 		leafCase(client, "ended-attempt", "A client forgets the channel of an attempt that ended.", clientForgets, rule.CHAN008),
+		leafCase(client, "second-first-commitment", "A client signs one first commitment of the LSP on an output, also when the channel is opened again.", secondFirst, rule.CHAN035),
 		leafCase(lsp, "ready-early", "An LSP keeps a channel_ready that comes before the factory is usable for it.", lspReadyEarly, rule.CHAN009),
 		leafCase(client, "ready-early", "A client keeps a channel_ready that comes before the factory is usable for it.", clientReadyEarly, rule.CHAN009),
 		leafCase(client, "funded-late", "A client does not use a factory that was funded later than promised.", fundedLate, rule.CER025),

@@ -28,6 +28,9 @@ type LeafChannels struct {
 	// Outpoint changes what the suite's LSP names in funding_created, and signs
 	// for. Nil changes nothing.
 	Outpoint func(*btcwire.OutPoint)
+	// Draw names the keys of the channels that are opened from now on, but for the
+	// funding keys: with another one they are others, on the same output, too.
+	Draw string
 	// Rules are those that the suite's side of each channel keeps.
 	Rules rule.Set
 
@@ -151,7 +154,7 @@ const leafToSelfDelay = 144
 // keys are the suite's keys of the channel on an output: the funding key is the
 // ceremony's (CHAN-003), and stays when the channel moves (CHG-003).
 func (l *LeafChannels) keys(o ceremony.ChannelOutput) channel.Keys {
-	keys := l.play.channelKeys(fmt.Sprintf("leaf %t %s", l.opener, o.Outpoint))
+	keys := l.play.channelKeys(fmt.Sprintf("leaf %t %s", l.opener, o.Outpoint) + l.Draw)
 	later := keys.Funding
 	keys.Fixed = true
 	keys.Funding = func(i uint32) *btcec.PrivateKey {

@@ -87,6 +87,7 @@ func channels() []Mutant {
 	off(rule.CHAN016, "adds no block to its payments", "an expiry of at least")
 	off(rule.CHAN017, "replaces the errors of clients by its own", "the payer reads")
 	off(rule.PCF057, "adds nothing for its own channel", "an expiry of at least")
+	off(rule.CHAN035, "signs a second first commitment on one output", "no second first commitment")
 	off(rule.CHAN034, "fails a channel without fees on update_fee", "error")
 	off(rule.CHAN021, "stays in a factory whose channel failed", "did not publish")
 	off(rule.CHAN023, "publishes what it has after it fell behind", "no commitment of a node that fell behind")

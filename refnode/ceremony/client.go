@@ -22,9 +22,10 @@ type ClientConfig struct {
 	// everything.
 	Accept func(*wire.Invite) error
 	// Joins keeps the id of an attempt to create a factory, before the invitation is
-	// answered; its error refuses the invitation, as for an id that it has kept before
-	// (CER-003). Quits may drop it: the attempt has ended before the client signed
-	// anything. Nil: the Client alone remembers.
+	// answered. Its error refuses the invitation: ErrJoined for an id that it has kept
+	// before (CER-003), ErrTooMany, or that of the disk. Quits may drop the id: the
+	// connection is over on which the attempt ended, before the client accepted a
+	// proposal. Nil: the Client alone remembers.
 	Joins func(id wire.CeremonyID) error
 	Quits func(id wire.CeremonyID)
 	// Failed hears why the client ended an attempt; nil is silence.
@@ -38,6 +39,7 @@ type Client struct {
 	lsp     Peer
 	held    map[wire.CeremonyID]*Held
 	joined  map[wire.CeremonyID]bool // attempts to create a factory (CER-003)
+	unused  []wire.CeremonyID        // those of them whose keys did nothing
 	attempt *clientAttempt
 }
 
@@ -216,8 +218,8 @@ func (c *Client) end() {
 		case a.expects:
 			c.cfg.forgetChannels(c.lsp, a.id)
 		}
-		if a := c.attempt; a.creates() && !a.signed && c.cfg.Quits != nil {
-			c.cfg.Quits(a.id)
+		if a := c.attempt; a.creates() && !a.signed && a.proposal == nil && c.joined[a.id] {
+			c.unused = append(c.unused, a.id)
 		}
 		c.attempt = nil
 	}
@@ -227,7 +229,20 @@ func (c *Client) end() {
 func (c *Client) Disconnected() {
 	if c.cfg.on(rule.CER031) {
 		c.end()
+		c.quit()
 	}
+}
+
+// quit drops the ids of attempts whose keys did nothing: neither the channel key, whose
+// channel opens with the proposal, nor the factory key.
+func (c *Client) quit() {
+	for _, id := range c.unused {
+		delete(c.joined, id)
+		if c.cfg.Quits != nil {
+			c.cfg.Quits(id)
+		}
+	}
+	c.unused = nil
 }
 
 // Tick ends an attempt whose LSP stayed silent.

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"errors"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -17,6 +18,12 @@ import (
 // maxJoined is how many attempts a client remembers that it has joined. It takes no
 // more invitations of an LSP that needs more.
 const maxJoined = 1 << 16
+
+// Errors of an invitation that is not answered with ceremony_join.
+var (
+	ErrJoined  = errors.New("an attempt with this ceremony_id was joined before")
+	ErrTooMany = errors.New("too many attempts of this LSP were joined")
+)
 
 // invite answers with fresh keys (CER-003): they derive from the id, so that of an
 // attempt that was joined before is refused.
@@ -45,20 +52,42 @@ func (c *Client) invite(now time.Time, m *wire.Invite) []wire.Ceremony {
 // remember fails for the id of an attempt that was joined before, and, which the owner
 // hears, for one that cannot be kept.
 func (c *Client) remember(id wire.CeremonyID) *Failure {
-	if c.joined[id] || len(c.joined) >= maxJoined {
-		return fail(wire.ReasonRefused, rule.CER003, "an attempt with this ceremony_id was joined before")
+	err := c.keep(id)
+	if err == nil {
+		c.joined[id] = true
+		return nil
 	}
-	if c.cfg.Joins != nil {
-		if err := c.cfg.Joins(id); err != nil {
-			f := fail(wire.ReasonRefused, rule.CER003, "%w", err)
-			if c.cfg.Failed != nil {
-				c.cfg.Failed(id, f)
-			}
-			return f
-		}
+	f := notJoined(err)
+	if !c.joined[id] && c.cfg.Failed != nil {
+		c.cfg.Failed(id, f)
 	}
-	c.joined[id] = true
-	return nil
+	return f
+}
+
+func (c *Client) keep(id wire.CeremonyID) error {
+	switch {
+	case c.joined[id]:
+		return ErrJoined
+	case len(c.joined) >= maxJoined:
+		return ErrTooMany
+	case c.cfg.Joins != nil:
+		return c.cfg.Joins(id)
+	default:
+		return nil
+	}
+}
+
+// notJoined is what the LSP hears: no disk of ours is its business, and no limit is a
+// fault of its id.
+func notJoined(err error) *Failure {
+	switch {
+	case errors.Is(err, ErrJoined):
+		return fail(wire.ReasonRefused, rule.CER003, "%w", err)
+	case errors.Is(err, ErrTooMany):
+		return fail(wire.ReasonRefused, "", "%w", err)
+	default:
+		return fail(wire.ReasonInternal, "", "keeping the ceremony_id: %w", err)
+	}
 }
 
 func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {

@@ -61,11 +61,27 @@ func (m *Machine) Outpoint(txid wire.Txid, index uint16) error {
 // index in its last two bytes (BOLT 2).
 func (m *Machine) firstFunding(txid wire.Txid, index uint16) {
 	m.ID = ChannelIDOf(txid, index)
-	m.Fundings = []Funding{{
+	m.Fundings = []Funding{m.fundingAt(txid, index)}
+}
+
+func (m *Machine) fundingAt(txid wire.Txid, index uint16) Funding {
+	return Funding{
 		Txid: txid, Index: index, Value: Sat(m.Open.FundingSat),
 		Keys: [2]wire.Point{m.Open.Keys.Funding, m.Accept.Keys.Funding},
 		Did:  sentCommit | gotCommit | sentContinue | gotContinue,
-	}}
+	}
+}
+
+// TheirFirst is the id of the peer's commitment 0 on an outpoint, the transaction that
+// funding_signed signs. It says everything about that commitment: outpoint, keys, amounts,
+// delay. The error is that of a point that is none.
+func (m *Machine) TheirFirst(txid wire.Txid, index uint16) (wire.Txid, error) {
+	f := m.fundingAt(txid, index)
+	c, err := m.build(m.peer(), &f, latest, 0, m.TheirPoint)
+	if err != nil {
+		return wire.Txid{}, err
+	}
+	return wire.Txid(c.Tx.TxHash()), nil
 }
 
 // ChannelIDOf returns the id of the channel that is funded by an outpoint.

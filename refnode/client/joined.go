@@ -1,9 +1,10 @@
 package client
 
 import (
-	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"errors"
+	"fmt"
+	"slices"
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/store"
@@ -11,30 +12,60 @@ import (
 )
 
 // The keys of an attempt derive from its id, so an id is joined once (CER-003), after a
-// restart too. What is kept is a digest of id and LSP: from before the answer to the
-// invitation for good, or until the attempt ends without a signature of ours. Its key
-// has done nothing then.
+// restart too. It is kept from before the answer to the invitation: for good, or, when
+// the attempt ended before a proposal, as long as the connection. No key of the attempt
+// has done anything then. Each LSP has a limit of its own, so that none of them keeps a
+// client from joining another.
 
-// joinedBucket holds a record for each id that was joined.
-const joinedBucket = "joined"
+// Buckets of the ids that were joined, and of how many there are by LSP.
+const (
+	joinedBucket = "joined"
+	countBucket  = "joined-count"
+)
 
-// maxJoined is how many there are at most. Who has signed in so many attempts to
-// create a factory joins no more.
-const maxJoined = 1 << 16
-
-// Errors of an invitation to an attempt.
-var (
-	errJoined  = errors.New("an attempt with this ceremony_id was joined before")
-	errTooMany = errors.New("too many attempts were joined")
+// How many ids of one LSP are kept at most: of one that has funded a factory with this
+// client, and of any other.
+const (
+	maxJoined   = 1 << 14
+	maxStranger = 256
 )
 
 func joinedKey(lsp ceremony.Peer, id wire.CeremonyID) string {
-	digest := sha256.Sum256(append(lsp[:], id[:]...))
-	return hex.EncodeToString(digest[:])
+	return hex.EncodeToString(lsp[:]) + "/" + hex.EncodeToString(id[:])
+}
+
+// joinedLimit is how many ids of an LSP are kept. The caller holds c.mu.
+func (c *Client) joinedLimit(lsp ceremony.Peer) uint32 {
+	m := c.machines[lsp]
+	if m != nil && slices.ContainsFunc(m.Factories(), func(h *ceremony.Held) bool { return c.confirmed[h.ID()] }) {
+		return maxJoined
+	}
+	return maxStranger
+}
+
+// joinedCount is how many ids of an LSP are kept.
+func joinedCount(tx *store.Tx, lsp ceremony.Peer) (uint32, error) {
+	b, found, err := tx.Get(countBucket, hex.EncodeToString(lsp[:]))
+	if err != nil || !found {
+		return 0, err
+	}
+	if len(b) != 4 {
+		return 0, fmt.Errorf("the number of attempts of LSP %s has %d bytes, 4 wanted", lsp, len(b))
+	}
+	return binary.BigEndian.Uint32(b), nil
+}
+
+func setJoinedCount(tx *store.Tx, lsp ceremony.Peer, n uint32) error {
+	name := hex.EncodeToString(lsp[:])
+	if n == 0 {
+		return tx.Delete(countBucket, name)
+	}
+	return tx.Put(countBucket, name, binary.BigEndian.AppendUint32(nil, n))
 }
 
 // joins implements ceremony.ClientConfig.Joins.
 func (c *Client) joins(lsp ceremony.Peer, id wire.CeremonyID) error {
+	limit := c.joinedLimit(lsp)
 	return c.cfg.Store.Update(func(tx *store.Tx) error {
 		key := joinedKey(lsp, id)
 		_, found, err := tx.Get(joinedBucket, key)
@@ -42,14 +73,17 @@ func (c *Client) joins(lsp ceremony.Peer, id wire.CeremonyID) error {
 		case err != nil:
 			return err
 		case found:
-			return errJoined
+			return ceremony.ErrJoined
 		}
-		all, err := tx.Keys(joinedBucket)
+		n, err := joinedCount(tx, lsp)
 		if err != nil {
 			return err
 		}
-		if len(all) >= maxJoined {
-			return errTooMany
+		if n >= limit {
+			return ceremony.ErrTooMany
+		}
+		if err := setJoinedCount(tx, lsp, n+1); err != nil {
+			return err
 		}
 		return tx.Put(joinedBucket, key, []byte{1})
 	})
@@ -58,5 +92,19 @@ func (c *Client) joins(lsp ceremony.Peer, id wire.CeremonyID) error {
 // quits implements ceremony.ClientConfig.Quits. A record that cannot be deleted stays:
 // the id is joined no more.
 func (c *Client) quits(lsp ceremony.Peer, id wire.CeremonyID) {
-	_ = c.cfg.Store.Update(func(tx *store.Tx) error { return tx.Delete(joinedBucket, joinedKey(lsp, id)) })
+	_ = c.cfg.Store.Update(func(tx *store.Tx) error {
+		key := joinedKey(lsp, id)
+		_, found, err := tx.Get(joinedBucket, key)
+		if err != nil || !found {
+			return err
+		}
+		n, err := joinedCount(tx, lsp)
+		if err != nil {
+			return err
+		}
+		if err := setJoinedCount(tx, lsp, max(n, 1)-1); err != nil {
+			return err
+		}
+		return tx.Delete(joinedBucket, key)
+	})
 }

@@ -52,9 +52,9 @@ func TestAnIDIsJoinedOnce(t *testing.T) {
 	}
 }
 
-// The id of an attempt that ended before the client signed anything is dropped: who
-// comes and goes fills no disk. That of one that it signed in stays, whatever became of
-// it.
+// The id of an attempt that ended before the client accepted a proposal is dropped with
+// the connection: who comes and goes fills no disk. That of any other stays, whatever
+// became of it.
 func TestWhatIsKeptOfAnAttempt(t *testing.T) {
 	w := roletest.New(t, 1)
 	c, id := w.Clients[0], wire.CeremonyID{7}
@@ -81,14 +81,45 @@ func TestWhatIsKeptOfAnAttempt(t *testing.T) {
 			t.Fatalf("it keeps %d ids", n)
 		}
 	}
-	signed, err := w.Create("kickoff 1 / ps 2", func(toLSP bool, _ int, m wire.Ceremony) bool { return m.Type() != wire.TypePartials })
-	if err != nil {
-		t.Fatal(err)
+	for n, stopped := range []wire.CeremonyType{wire.TypeNonces, wire.TypePartials} {
+		kept, err := w.Create("kickoff 1 / ps 2", func(_ bool, _ int, m wire.Ceremony) bool { return m.Type() != stopped })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Client.Disconnected(w.LSP.Peer)
+		restarts(w)
+		if answer := invited(w, w.LSP.Peer, kept); !refused(answer) || count() != n+1 {
+			t.Errorf("stopped before %v it answers %+v and keeps %d ids", stopped, answer, count())
+		}
+		w.LSP.LSP.Disconnected(c.Peer)
 	}
-	c.Client.Disconnected(w.LSP.Peer)
-	restarts(w)
-	if answer := invited(w, w.LSP.Peer, signed); !refused(answer) || count() != 1 {
-		t.Errorf("it answers %+v and keeps %d ids", answer, count())
+}
+
+// One LSP that invites without end fills its own share, and keeps nobody from another.
+func TestOneLSPCannotFillTheShareOfAnother(t *testing.T) {
+	w := roletest.New(t, 1)
+	c, stranger := w.Clients[0], ceremony.Peer{2, 0xee}
+	invite := func(lsp ceremony.Peer, n int) wire.Ceremony {
+		id := wire.CeremonyID{byte(n), byte(n >> 8), 1}
+		answer := invited(w, lsp, id)
+		c.Client.Receive(lsp, &wire.Abort{Attempt: wire.Attempt{Ceremony: id}, Reason: wire.ReasonRestart})
+		return answer
+	}
+	n := 0
+	for ; n < 1000; n++ {
+		if _, ok := invite(stranger, n).(*wire.Join); !ok {
+			break
+		}
+	}
+	if n == 0 || n == 1000 {
+		t.Fatalf("%d attempts are joined", n)
+	}
+	if _, ok := invite(w.LSP.Peer, n).(*wire.Join); !ok {
+		t.Error("another LSP's invitation is refused")
+	}
+	c.Client.Disconnected(stranger)
+	if _, ok := invite(stranger, n).(*wire.Join); !ok {
+		t.Error("what was dropped still counts")
 	}
 }
 

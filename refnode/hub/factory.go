@@ -132,7 +132,7 @@ func (st *step) ask(c *entry, a channel.Action) {
 	switch a := a.(type) {
 	case channel.AskOutpoint:
 		st.touch(c)
-		_ = c.machine.OutpointIs(h.checkOutpoint(c, a)) // it has just asked
+		_ = c.machine.OutpointIs(st.checkOutpoint(c, a)) // it has just asked
 		return
 	case channel.Opened:
 		if c.machine.Open.ChannelInFactory == nil {

@@ -198,7 +198,8 @@ func (st *step) fundAgain(c *entry) {
 }
 
 // checkOutpoint says what is wrong with an outpoint of the peer.
-func (h *Hub) checkOutpoint(c *entry, a channel.AskOutpoint) string {
+func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
+	h := st.hub
 	id := channel.ChannelIDOf(a.Txid, a.Index)
 	for _, other := range h.channels {
 		if other != c && other.machine.ID == id && !other.machine.Forgotten && h.cfg.Rules.On(rule.PCF046) {
@@ -213,6 +214,12 @@ func (h *Hub) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 		return "this node is in no factory"
 	}
 	if err := f.CheckOutpoint(c.peer, c.machine.Open, a.Txid, a.Index); err != nil {
+		return err.Error()
+	}
+	if _, ok := f.(Answerer); ok {
+		return "" // it keeps nothing: its outputs are nowhere
+	}
+	if err := st.signsFirst(c, a); err != nil && h.cfg.Rules.On(rule.CHAN035) {
 		return err.Error()
 	}
 	return ""

@@ -20,6 +20,7 @@ type step struct {
 	dirty   []*entry // whose state is to be stored
 	leaves  []func() // what happens once all is stored, in order
 	peers   []wire.Point
+	firsts  map[string]wire.Txid // see signsFirst
 }
 
 func (h *Hub) newStep() *step { return &step{hub: h} }
