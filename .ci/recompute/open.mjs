@@ -39,7 +39,7 @@ export function decide(layouts, v) {
   if (inFactory.factory_early_warning_time > 1997) refuse('PCF-069', 'channel_in_factory');
   const core = setBits(type).filter((b) => b !== bits.scidAlias && b !== bits.zeroConf).join();
   const anchors = core === `${bits.staticKey},${bits.anchors}`;
-  if (!anchors && core !== `${bits.zeroFee}`) refuse('PCF-098', 'channel_type');
+  if (!anchors && !(core === `${bits.zeroFee}` && offers(v.negotiated, bits.zeroFee))) refuse('PCF-098', 'channel_type');
   bolt2(v, f, anchors, refuse);
   return 'accept';
 }
@@ -52,8 +52,8 @@ function bolt2(v, f, anchors, refuse) {
   if (funding >= 1n << 24n && !offers(v.negotiated, bits.largeChannels)) refuse('PCF-072', 'funding_satoshis');
   if (push > 1000n * funding) refuse('PCF-072', 'push_msat');
   if (f.to_self_delay === 65535) refuse('PCF-072', 'to_self_delay');
-  if (f.max_accepted_htlcs > 483) refuse('PCF-072', 'max_accepted_htlcs');
-  if (anchors && feerate === 0n) refuse('PCF-072', 'feerate_per_kw');
+  if (f.max_accepted_htlcs > (anchors ? 483 : 114)) refuse('PCF-072', 'max_accepted_htlcs');
+  if (anchors !== (feerate !== 0n)) refuse('PCF-072', 'feerate_per_kw'); // without a fee it is 0, and only then
   if (dust > reserve || dust < 354n) refuse('PCF-072', 'dust_limit_satoshis');
   // BOLT 3: 1,124 weight units without HTLCs and two anchors of 330 sat.
   const fee = anchors ? (feerate * 1124n) / 1000n + 660n : 0n;
