@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -63,7 +64,8 @@ together, as a peer needs them. It collects garbage later than Go programs do by
 default (GOGC=400, GOMEMLIMIT=4GiB); both variables can say otherwise.
 
 Type help for the commands that it obeys in words: status, channels, invoice, pay,
-connect, leave, stop. The end of the input leaves it running.
+connect, factory, buy, open, close, leave, stop. The end of the input leaves it
+running. 'superscalar cli' gives it the same commands from another terminal.
 
 With --json it prints {"event":"ready",...} on one line instead, obeys commands
 on its standard input, one JSON object a line, and also ends when that ends:
@@ -262,7 +264,9 @@ func runNode(e env, s nodeSettings) (err error) {
 	side.attach(n)
 	loopback.attach(n)
 	side.reconnect(n)
+	e, hang := obeySocket(e, filepath.Join(s.datadir, control.SocketName), commanded(n, side), log.logger)
 	defer func() {
+		hang()
 		_ = n.Close()
 		loopback.close()
 		_ = side.close()

@@ -144,6 +144,16 @@ func (r *runningNode) until(what string, wanted func(nodeReply) bool) nodeReply 
 	}
 }
 
+// orders gives a node an order from another process and returns what is printed.
+func (n *network) orders(name string, words ...string) string {
+	n.t.Helper()
+	code, out, says := runProgram(append([]string{"cli", "--datadir", filepath.Join(n.dir, name)}, words...)...)
+	if code != ExitOK {
+		n.t.Fatalf("%v: exit code %d, %q", words, code, says)
+	}
+	return strings.TrimSpace(out)
+}
+
 func (r *runningNode) kill() {
 	r.t.Helper()
 	r.signal(os.Kill)
@@ -223,7 +233,10 @@ func TestNodeFactoryProcesses(t *testing.T) {
 		alice.until("richer", more(120_000))
 		lsp.until("told so", more(220_000))
 		alice.until("ready with both channels", ready(2, 8_000_000))
-		alice.pays(bob, 3_000_000)
+		invoice := n.orders("bob", "invoice", "3000") // at sockets that the kill left
+		if paid := n.orders("alice", "pay", invoice); !strings.HasPrefix(paid, "paid 3,000 sat, fee 1.300 sat, preimage ") || n.orders("alice", "pay", invoice) != paid {
+			t.Errorf("a payment from another terminal: %q", paid)
+		}
 		bob.until("paid", ready(1, 3_000_000))
 	})
 

@@ -81,7 +81,7 @@ Every error is one line on the error output.`,
 		newInteropCommand(e),
 		newPlanCommand(e), newBenchCommand(e),
 		newDemoCommand(e),
-		newNodeCommand(e),
+		newNodeCommand(e), newCLICommand(e),
 	)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -43,6 +43,9 @@
 // above, or {"id":1,"ok":false,"error":"one line","code":"failed"}. A line
 // without a readable id is answered with "id":null.
 //
+// The lines come from the standard input of the node, or over a socket in its data
+// directory (Socket), which any process of the same user can open.
+//
 // It promises that no line, however malformed or long, ends the node, and that
 // what is answered depends on the lines and the node alone. It implements no
 // part of SPEC.md and can switch nothing off.
@@ -91,30 +94,36 @@ type Node interface {
 // answered. The error is that of reading in or writing out. The goroutine that
 // reads in ends with in: a blocked read cannot be called back.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, n Node) error {
+	_, err := serve(ctx, in, out, n)
+	return err
+}
+
+// serve is Serve, and reports whether a stop was obeyed.
+func serve(ctx context.Context, in io.Reader, out io.Writer, n Node) (stopped bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lines := readLines(ctx, in)
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		case l, more := <-lines:
 			if !more || errors.Is(l.err, io.EOF) {
-				return nil
+				return false, nil
 			}
 			if l.err != nil {
-				return fmt.Errorf("control input: %w", l.err)
+				return false, fmt.Errorf("control input: %w", l.err)
 			}
 			reply, stopped := answer(ctx, l, n)
 			if err := write(out, reply); err != nil {
-				return fmt.Errorf("control output: %w", err)
+				return stopped, fmt.Errorf("control output: %w", err)
 			}
 			if stopped {
-				return nil
+				return true, nil
 			}
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // Code says why a request was refused.
