@@ -2,12 +2,14 @@ package conformance
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/onsi/gomega"
 
 	"superscalar/harness"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/factory"
 	"superscalar/refnode/node"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -30,7 +32,8 @@ func absorbCases() []harness.Case {
 	both("absorbed-without-htlcs", " absorbs no channel with an HTLC.", absorbedWithoutHTLCs, rule.CHG020)
 	both("absorbed-round", " revokes what is on the old output of a channel that is absorbed.", absorbedRound, rule.CHG021)
 	both("absorbed-called-off", " revokes its peer's commitment on the current output after a cut-through is called off, before the next one.", absorbedCalledOff, rule.CHG022)
-	return cases
+	both("absorbed-kept", " that sees the last commitment of an absorbed channel on the old output of its sale takes what the revocation gives it.", absorbedPunished, rule.PCF127)
+	return append(cases, leafCase(client, "absorbed-poisoned", "A client that sees the old output of an absorbed channel confirmed publishes its poison.", absorbedPoisoned, rule.POI007))
 }
 
 // absorbing is updating where client 0 has a second channel, which a sale made, with money
@@ -195,4 +198,55 @@ func absorbedCalledOff(begin func() *absorbing) {
 	}
 	a.update()
 	a.one(rule.CHG022)
+}
+
+// surface publishes the leaf that a cut-through replaced, and the sale of the channel that it
+// absorbed, past what the target does against it: the miners of these blocks help the suite.
+// It returns the sale.
+func (a *absorbing) surface(id rule.ID) *factory.Sale {
+	whose, tree := a.tree()
+	former := tree.Former()
+	if !a.p.Check(id, len(former) == 1 && len(former[0].Sales) > 0 && len(former[0].Sales[0]) == 1, gomega.BeTrue(), "control: the update replaces one leaf with a sale") {
+		return nil
+	}
+	sale := former[0].Sales[0][0]
+	a.p.Publish(whose, tree.Nodes()[0].Tx)
+	a.p.Publish(whose, former[0].Node.Tx)
+	a.p.Publish(whose, sale.Tx)
+	a.p.Step("after the sale of a replaced leaf is confirmed")
+	return sale
+}
+
+// absorbedPunished publishes the last commitment that the suite had in the absorbed channel.
+// Where there is poison for its output, it is out before.
+func absorbedPunished(begin func() *absorbing) {
+	a := begin()
+	old := a.sold.Commitment()
+	a.update()
+	if !a.one(rule.PCF127) {
+		return
+	}
+	if sale := a.surface(rule.PCF127); sale == nil ||
+		!a.p.Check(rule.PCF127, old.Tx.TxIn[0].PreviousOutPoint, gomega.Equal(sale.NewChannel.Outpoint), "control: the commitment is that of the channel of the sale") {
+		return
+	}
+	a.punished(rule.PCF127, old, "of an absorbed channel", "the balance of who published the last commitment of a channel that was absorbed")
+}
+
+// absorbedPoisoned looks at what a client takes before its LSP does anything.
+func absorbedPoisoned(p *harness.Play) {
+	a := absorbingOfClient(p)
+	a.update()
+	if !a.one(rule.POI007) {
+		return
+	}
+	sale := a.surface(rule.POI007)
+	if sale == nil {
+		return
+	}
+	_, tree := a.tree()
+	poison := slices.DeleteFunc(tree.SignedPoison(), func(tx *factory.Tx) bool { return tx.Outpoint() != sale.NewChannel.Outpoint })
+	if p.Check(rule.POI007, poison, gomega.HaveLen(1), "control: the output of the absorbed channel has poison") {
+		p.Published(rule.POI007, poison[0], "the output of an absorbed channel is confirmed")
+	}
 }

@@ -102,6 +102,7 @@ func channels() []Mutant {
 	as := func(id string, breaks, want string, ids ...rule.ID) {
 		all = append(all, Mutant{ID: id, Rule: rule.ID(id[:areaAndNumber(id)]), Breaks: breaks, Want: want, Rules: rule.Without(ids...)})
 	}
+	as("PCF-127/absorbed", "forgets what was valid on the output of a channel that is absorbed", "the balance of who published the last commitment of a channel that was absorbed", rule.PCF127+"/absorbed")
 	off(rule.CHG001, "begins phase 1 when it pleases", "no aggregate nonces of phase 1")
 	off(rule.CHG002, "signs states before its channel has a commitment there", "no partial signatures of phase 1")
 	as("CHG-002/htlcs", "signs states whose commitments have HTLCs that nobody signed", "no partial signatures of phase 1", rule.CHG002+"/htlcs")

@@ -162,8 +162,9 @@ func (m *Machine) lock(f *Funding) {
 		return
 	}
 	current := *f
+	keeps := m.on(rule.PCF127) && (!f.Absorbed() || m.on(rule.PCF127+"/absorbed"))
 	for i := range m.Fundings {
-		if m.Fundings[i].Txid != current.Txid && m.on(rule.PCF127) {
+		if m.Fundings[i].Txid != current.Txid && keeps {
 			m.Replaced = append(m.Replaced, m.replace(&m.Fundings[i]))
 		}
 	}
