@@ -18,7 +18,13 @@ import (
 // in each of its three channels, with a part of a satoshi.
 func chained(t *testing.T) (disks []*disk, id wire.CeremonyID) {
 	w := newCutWorld(t, 2, nil)
-	id = w.found("kickoff 1 / ps 2")
+	id = w.chained()
+	return w.disks(), id
+}
+
+func (w *cutWorld) chained() wire.CeremonyID {
+	w.t.Helper()
+	id := w.found("kickoff 1 / ps 2")
 	for _, amount := range []factory.Sat{20_000, 30_000} {
 		w.sale(id, amount)
 	}
@@ -26,7 +32,7 @@ func chained(t *testing.T) (disks []*disk, id wire.CeremonyID) {
 	for i, c := range w.lsp().all(alice.id) {
 		w.pays(c, held[i])
 	}
-	return w.disks(), id
+	return id
 }
 
 // held is what the first client has in its channels, in msat.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"superscalar/refnode/ceremony"
+	"superscalar/refnode/chain/embedded"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
@@ -51,6 +52,7 @@ type cutWorld struct {
 	// wider says that the stock is that of the second client's leaf.
 	wider bool
 	has   channel.MilliSat // what the first client has after a cut-through
+	chain *embedded.Chain  // nil: what is funded is on none
 }
 
 // fate is what happens to a message.
@@ -346,6 +348,10 @@ func (w *cutWorld) found(shape string) wire.CeremonyID {
 	order := ceremony.Order{Shape: func(int) factory.Shape { return s }, Params: factory.DefaultParams(s.Leaf), Stock: 50_000}
 	if s.StateLevels() > 1 {
 		order.Params.Step, order.Params.ConfirmBlocks = 72, 6 // a shorter way out (DELAY-004)
+	}
+	if w.chain != nil { // few blocks
+		p := &order.Params
+		p.Step, p.States, p.ConfirmBlocks, p.StockCSV, p.OmissionDelay, p.MaxChain = 4, 3, 2, 20, 10, 2
 	}
 	for _, p := range w.parties[1:] {
 		order.Clients = append(order.Clients, ceremony.OrderClient{Peer: p.id, Capacity: 100_000})

@@ -143,6 +143,9 @@ func (p *party) Channel(id wire.CeremonyID, i uint32) (*btcec.PrivateKey, error)
 
 // Fund implements ceremony.Funder.
 func (p *party) Fund(_ wire.CeremonyID, out btcwire.TxOut) (*btcwire.MsgTx, uint32, error) {
+	if p.w.chain != nil {
+		return p.w.fund(out)
+	}
 	tx := btcwire.NewMsgTx(2)
 	tx.AddTxIn(btcwire.NewTxIn(&btcwire.OutPoint{Hash: chainhash.Hash{1}}, nil, nil))
 	tx.AddTxOut(&out)
