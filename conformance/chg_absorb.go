@@ -21,10 +21,13 @@ import (
 func absorbCases() []harness.Case {
 	lsp, client := harness.Role(node.LSP), harness.Role(node.Client)
 	var cases []harness.Case
-	both := func(name, summary string, body func(func() *absorbing), id rule.ID) {
+	holding := func(msat uint64, name, summary string, body func(func() *absorbing), id rule.ID) {
 		cases = append(cases,
-			leafCase(lsp, name, "An LSP"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfLSP(p) }) }, id),
-			leafCase(client, name, "A client"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfClient(p) }) }, id))
+			leafCase(lsp, name, "An LSP"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfLSP(p, msat) }) }, id),
+			leafCase(client, name, "A client"+summary, func(p *harness.Play) { body(func() *absorbing { return absorbingOfClient(p, msat) }) }, id))
+	}
+	both := func(name, summary string, body func(func() *absorbing), id rule.ID) {
+		holding(soldMsat, name, summary, body, id)
 	}
 	both("absorbed-is-emptied", " takes its whole balance out of a channel that is absorbed, and lets its peer leave nothing there.", absorbedIsEmptied, rule.CHG017)
 	both("absorbed-is-frozen", " takes no update on a channel that is absorbed.", absorbedIsFrozen, rule.CHG018)
@@ -32,35 +35,38 @@ func absorbCases() []harness.Case {
 	both("absorbed-without-htlcs", " absorbs no channel with an HTLC.", absorbedWithoutHTLCs, rule.CHG020)
 	both("absorbed-round", " revokes what is on the old output of a channel that is absorbed.", absorbedRound, rule.CHG021)
 	both("absorbed-called-off", " revokes its peer's commitment on the current output after a cut-through is called off, before the next one.", absorbedCalledOff, rule.CHG022)
+	holding(0, "absorbed-called-off-empty", " revokes that commitment too when the client had nothing in the absorbed channel.", absorbedCalledOff, rule.CHG022)
 	both("absorbed-kept", " that sees the last commitment of an absorbed channel on the old output of its sale takes what the revocation gives it.", absorbedPunished, rule.PCF127)
 	return append(cases, leafCase(client, "absorbed-poisoned", "A client that sees the old output of an absorbed channel confirmed publishes its poison.", absorbedPoisoned, rule.POI007))
 }
 
-// absorbing is updating where client 0 has a second channel, which a sale made, with money
-// of the client in it.
+// absorbing is updating where client 0 has a second channel, which a sale made.
 type absorbing struct {
 	*updating
 	sold   *harness.Channel
-	before uint64 // msat of the client in the channel that stays
+	has    uint64 // msat of the client in it
+	before uint64 // and in the channel that stays
 }
 
-// Amounts of these cases: what is sold, and what the client has in that channel.
+// Amounts of these cases: what is sold, and what the client has in that channel in most.
 const (
 	chainedSat = 20_000
 	soldMsat   = 12_000_300
+
+	betweenMsat = 5_000_300 // what it is paid there after an update was called off
 )
 
-func absorbingOfClient(p *harness.Play) *absorbing {
+func absorbingOfClient(p *harness.Play, msat uint64) *absorbing {
 	m := movingOfClient(p)
 	m.lsp.MustChange("a sale", func() { m.lsp.Sell(0, chainedSat) })
 	m.lsp.Leaf.Use()
 	a := &absorbing{updating: m, sold: m.lsp.Leaf.List[1]}
-	a.paidInto()
+	a.paidInto(msat)
 	return a
 }
 
 // absorbingOfLSP fills the first channel, so that the next payment takes the second.
-func absorbingOfLSP(p *harness.Play) *absorbing {
+func absorbingOfLSP(p *harness.Play, msat uint64) *absorbing {
 	m := movingOfLSP(p)
 	m.pays(95_000_000)
 	m.clients.Sell(0, chainedSat, false)
@@ -69,14 +75,18 @@ func absorbingOfLSP(p *harness.Play) *absorbing {
 		l.Use()
 	}
 	a := &absorbing{updating: m, sold: m.clients.Leaf[0].List[1]}
-	a.paidInto()
+	a.paidInto(msat)
 	return a
 }
 
-func (a *absorbing) paidInto() {
+// paidInto moves msat to the client in the channel of the sale.
+func (a *absorbing) paidInto(msat uint64) {
 	a.sold.MustBeUp("the channel of a sale is used")
-	(&leaf{p: a.p, ch: a.sold}).pays(soldMsat)
-	a.p.Check(a.p.Case.Rules[0], uint64(a.sold.M.Balance[commitment.Accepter]), gomega.Equal(uint64(soldMsat)), "control: the client has money in the channel of the sale")
+	if msat > 0 {
+		(&leaf{p: a.p, ch: a.sold}).pays(msat)
+		a.has += msat
+	}
+	a.p.Check(a.p.Case.Rules[0], uint64(a.sold.M.Balance[commitment.Accepter]), gomega.Equal(a.has), "control: what the client has in the channel of the sale")
 	a.before = uint64(a.ch.M.Balance[commitment.Accepter])
 }
 
@@ -85,7 +95,7 @@ func (a *absorbing) one(id rule.ID) bool {
 	m := a.ch.M
 	ok := a.sold.M.Ended() && m.Settled(a.ch.Output()) && m.Value() == 100_000+chainedSat+movedSat
 	return a.p.Check(id, ok, gomega.BeTrue(), "control: the channels become one") &&
-		a.p.Check(id, uint64(m.Balance[commitment.Accepter]), gomega.Equal(a.before+soldMsat/1000*1000), "the client has what it had in both, in whole satoshis") &&
+		a.p.Check(id, uint64(m.Balance[commitment.Accepter]), gomega.Equal(a.before+a.has/1000*1000), "the client has what it had in both, in whole satoshis") &&
 		a.p.Check(id, uint64(m.Balance[0]+m.Balance[1]), gomega.Equal(uint64(1000*(100_000+chainedSat+movedSat))), "nothing is lost")
 }
 
@@ -182,7 +192,8 @@ func absorbedRound(begin func() *absorbing) {
 	a.sold.Want(rule.CHG021, from, "revoke_and_ack", true)
 }
 
-// absorbedCalledOff ends the update when both channels are committed.
+// absorbedCalledOff ends the update when both channels are committed, and moves money in the
+// absorbed one: the update that is made again has other balances on the same outpoint.
 func absorbedCalledOff(begin func() *absorbing) {
 	a := begin()
 	a.hold(1, wire.TypeNonces)
@@ -196,6 +207,7 @@ func absorbedCalledOff(begin func() *absorbing) {
 	if a.clients != nil {
 		a.release() // the answer that the LSP waits for (CER-045)
 	}
+	a.paidInto(betweenMsat)
 	a.update()
 	a.one(rule.CHG022)
 }
@@ -235,7 +247,7 @@ func absorbedPunished(begin func() *absorbing) {
 
 // absorbedPoisoned looks at what a client takes before its LSP does anything.
 func absorbedPoisoned(p *harness.Play) {
-	a := absorbingOfClient(p)
+	a := absorbingOfClient(p, soldMsat)
 	a.update()
 	if !a.one(rule.POI007) {
 		return

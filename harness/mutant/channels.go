@@ -132,6 +132,7 @@ func channels() []Mutant {
 	as("CHG-020/client", "lets channels with HTLCs be absorbed", "the target did not refuse it", rule.CHG020)
 	off(rule.CHG021, "signs something where there is no commitment", "zeros")
 	off(rule.CHG022, "leaves a commitment of an update that was called off valid", "commitment_signed did not come")
+	as("CHG-022/empty", "leaves it valid where the client brought nothing from the channels it absorbs", "commitment_signed did not come", rule.CHG022+"/empty")
 	off(rule.CHG026, "forgets what it signed for a change that was called off", "did not spend the balance of who published what it had signed before")
 	off(rule.CHG016, "keeps the stock of its group to itself", "the target takes part")
 	return append(all,

@@ -250,7 +250,7 @@ func (e *entry) goesInto(stays *entry) bool {
 // absorbs reports whether an update takes other channels into this one.
 func (c *Channels) absorbs(stays *entry) bool {
 	for _, e := range c.entries {
-		if e.goesInto(stays) {
+		if e.goesInto(stays) && (c.rules.On(rule.CHG022+"/empty") || e.next.given != nil && e.next.given[commitment.Accepter] > 0) {
 			return true
 		}
 	}
