@@ -88,6 +88,22 @@ func (p *pair) abort(i int, cut crash) {
 	p.step(i, cut, func(m *channel.Machine) { p.fine(m.AbortChange("changed our mind")) })
 }
 
+// callOff has node i begin a change, which both sides commit to unless something stands in
+// the way, and call it off.
+func (p *pair) callOff(i int, cut crash, sat int64) {
+	p.t.Helper()
+	p.startChange(i, -1, sat)
+	for range 4 {
+		p.drain()
+		for k := range p.nodes {
+			for len(p.asks[k]) > 0 && volatile(p.asks[k][0]) {
+				p.plugin(k, -1)
+			}
+		}
+	}
+	p.abort(i, cut)
+}
+
 // lock has node i lock the pending output that both plugins agree on.
 func (p *pair) lock(i int, cut crash) {
 	for _, n := range p.nodes {
@@ -216,7 +232,8 @@ func (p *pair) agree() {
 }
 
 // TestScripts runs random scripts of payments, feerates, factory changes,
-// disconnections and crashes at every point of a step. Both sides have to see
+// disconnections and crashes at every point of a step, with changes that are called off after
+// both sides committed to them. Both sides have to see
 // the same commitments after every step (observe), and in the end nothing is
 // lost, doubled or forgotten.
 func TestScripts(t *testing.T) {
@@ -258,7 +275,7 @@ func (p *pair) random(rt *rapid.T, kinds map[string]int) {
 	}
 	kind := rapid.SampledFrom([]string{
 		"deliver", "deliver", "deliver", "deliver", "deliver", "deliver", "add", "add", "resolve", "resolve",
-		"fee", "reconnect", "change", "plugin", "plugin", "abort", "lock", "lock", "drain", "talk", "talk",
+		"fee", "reconnect", "change", "plugin", "plugin", "abort", "call off", "lock", "lock", "drain", "talk", "talk",
 	}).Draw(rt, "kind")
 	kinds[kind]++
 	switch kind {
@@ -280,6 +297,8 @@ func (p *pair) random(rt *rapid.T, kinds map[string]int) {
 		p.plugin(i, cut)
 	case "abort":
 		p.abort(i, cut)
+	case "call off":
+		p.callOff(i, cut, int64(rapid.IntRange(-2000, 3000).Draw(rt, "contribution")))
 	case "lock":
 		p.lock(i, cut)
 	case "drain":
