@@ -20,6 +20,7 @@ func (m *Machine) AbortChange(reason string) error {
 		m.withdraw(reason)
 		return nil
 	}
+	named := m.asked && m.unfinished() != nil
 	if f != nil {
 		m.dropFunding(f.Txid)
 	}
@@ -28,6 +29,10 @@ func (m *Machine) AbortChange(reason string) error {
 		m.act(ChangeAborted{reason})
 	}
 	if !m.established {
+		if named {
+			m.quiet = quiescence{ours: true, theirs: true, named: true}
+			m.limitQuiescence()
+		}
 		return nil
 	}
 	m.quiet.aborting = true
@@ -60,14 +65,16 @@ func (m *Machine) forgetChange(reason string) {
 	}
 }
 
-// changeAbort handles factory_change_abort: an echo of ours, a change that can
-// be forgotten (PCF-141), or one that cannot (PCF-143).
+// changeAbort handles factory_change_abort: an echo of ours, the answer to our next_funding
+// (PCF-154), a change that can be forgotten (PCF-141), or one that cannot (PCF-143).
 func (m *Machine) changeAbort(msg *wire.ChangeAbort) {
 	f := m.changing()
 	reason := fmt.Sprintf("the peer called it off: %.200q", msg.Data)
 	switch {
 	case m.quiet.aborting:
 		m.leaveQuiescence()
+	case m.quiet.named:
+		m.echo()
 	case f != nil && f.pending() && m.on(rule.PCF143):
 		m.act(ChangeDisputed{f.Txid})
 	case f != nil:

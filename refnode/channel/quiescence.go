@@ -18,6 +18,7 @@ type quiescence struct {
 	theyFirst bool // the peer's has
 	resumed   bool // a committed change was taken up after a reconnection
 	aborting  bool // we sent factory_change_abort and wait for its echo
+	named     bool // we called off what our channel_reestablish names: the peer answers that
 }
 
 // maxQuiescence is how long a channel with HTLCs is quiescent (PCF-146).

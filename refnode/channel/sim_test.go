@@ -35,11 +35,13 @@ func (p *pair) plugin(i int, cut crash) {
 		case channel.AskChangeOutpoint:
 			p.fine(m.ChangeOutpoint(ask.ID, wire.Txid(sha256.Sum256([]byte(p.current[i]))), 3))
 		case channel.AskContinue:
-			if !p.aborted[ask.Txid] {
-				p.pending[ask.Txid] = true
-				p.fine(m.ChangePending())
-				p.fine(m.ChangeStored())
+			if p.aborted[ask.Txid] { // the node may have ended before it was done
+				p.fine(m.AbortChange("called off before"))
+				return
 			}
+			p.pending[ask.Txid] = true
+			p.fine(m.ChangePending())
+			p.fine(m.ChangeStored())
 		case channel.AskLock:
 			if !p.agreed[ask.Txid] {
 				p.t.Fatalf("%s: the peer locks %v, agreed on %v", p.nodes[i].name, ask.Txid, p.lockedOn)
