@@ -45,6 +45,8 @@ func delayExitCases() []harness.Case {
 		onChain(node.LSP, "leaves-in-time", "An LSP begins to publish the path of every client at height T - exit_time, not before.", leavesInTime, rule.DELAY008),
 		onChain(node.LSP, "latest-states", "An LSP that sees a kickoff confirmed publishes the latest state of each of its outputs.", lspFollowsKickoff, rule.DELAY009),
 		onChain(node.Client, "latest-state", "A client that sees a kickoff confirmed publishes the latest state that it signed on it.", clientFollowsKickoff, rule.DELAY009),
+		onChain(node.LSP, "older-state-waits", "An LSP that finds an older state in the mempool replaces it by the latest one.", lspReplacesState, rule.DELAY009),
+		onChain(node.Client, "older-state-waits", "A client that finds an older state in the mempool replaces it by the latest one.", clientReplacesState, rule.DELAY009),
 	}
 }
 
@@ -116,4 +118,44 @@ func clientFollowsKickoff(p *harness.Play) {
 		p.MineEmpty(int(state.Tx.Sequence()) - 1)
 		p.Published(rule.DELAY009, state.Tx, fmt.Sprintf("its kickoff is confirmed, and the delay of state %d is over", state.Tx.Remaining))
 	}
+}
+
+func lspReplacesState(p *harness.Play) {
+	s := usedClients(p, harness.FactoryPlan{Params: shortDelays(lasted)})
+	s.TrySell(0, 10_000, true)
+	p.Check(rule.DELAY009, s.Capacity(0), gomega.Equal(uint64(110_000)), "control: the update is made")
+	replacesState(p, s.Held(0), s.Held(0).Tree())
+}
+
+func clientReplacesState(p *harness.Play) {
+	s := p.Connect().LSPScript(harness.FactoryPlan{Params: shortDelays(lasted)})
+	s.Create()
+	s.MustComplete()
+	p.Mine(1)
+	s.MustChange("update", func() { s.Update(0, 10_000) })
+	replacesState(p, s.Factory(), s.Factory().Tree())
+}
+
+// replacesState puts the kickoff into a block and the state that an update replaced into the
+// mempool, while the target is not there: it comes back before a block has the older state.
+func replacesState(p *harness.Play, whose completer, tree *factory.Tree) {
+	former, latest := tree.Former(), tree.Nodes()[1].Tx
+	if !p.Check(rule.DELAY009, former, gomega.HaveLen(1), "control: the update replaces one state") {
+		return
+	}
+	older := former[0].Node.Tx
+	signed, err := whose.Complete(older)
+	if !p.Check(rule.DELAY009, err, gomega.BeNil(), "control: the older state is signed") {
+		return
+	}
+	p.Away(func() {
+		p.Publish(whose, tree.Nodes()[0].Tx)
+		p.MineEmpty(int(older.Sequence()) - 1)
+		p.Relay(signed)
+		spender, found := p.Spender(older.Outpoint())
+		p.Check(rule.DELAY009, found && spender.TxHash() == older.Txid, gomega.BeTrue(), "control: the older state waits in the mempool")
+	})
+	p.Step("after a block without the older state")
+	p.MineEmpty(1)
+	p.Published(rule.DELAY009, latest, "its kickoff is confirmed, and only the mempool has an older state")
 }

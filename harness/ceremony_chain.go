@@ -119,6 +119,9 @@ func (w watchedChain) MineWith(txs ...*btcwire.MsgTx) (chain.BlockID, error) {
 
 func (w watchedChain) look() {
 	n := w.node
+	if n.away {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), role.DefaultChainTimeout)
 	defer cancel()
 	_ = n.hub.Look(ctx, w.Regtest) // channels look first: they answer at once

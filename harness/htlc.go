@@ -131,6 +131,19 @@ func (p *Play) Restart() {
 	p.event("the target was restarted")
 }
 
+// Away stops the target while something happens, and starts it again.
+func (p *Play) Away(meanwhile func()) {
+	n, ok := p.Node.(Sleeper)
+	if !ok {
+		p.Unsupported("the target cannot be stopped")
+	}
+	p.event("the target is stopped")
+	if err := n.Away(p.ctx, meanwhile); err != nil {
+		p.controlFailed("the target starts again", oneLine(err.Error()))
+	}
+	p.event("the target is started")
+}
+
 // Invoice has the target make an invoice.
 func (p *Play) Invoice(amountMsat uint64) string {
 	n, ok := p.Node.(Invoicer)

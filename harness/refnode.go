@@ -138,6 +138,7 @@ type refnodeNode struct {
 	seed     [32]byte
 	restarts int
 	bare     bool   // no channels in factories
+	away     bool   // stopped, as the suite asked for: it sees nothing
 	saved    string // folder of a backup, "" without
 }
 
@@ -151,6 +152,16 @@ func (n *refnodeNode) Set(c *Case) {
 
 // Restart implements Restarter: what is not stored is gone.
 func (n *refnodeNode) Restart(context.Context) error { return n.again(func() error { return nil }) }
+
+// Away implements Sleeper.
+func (n *refnodeNode) Away(_ context.Context, meanwhile func()) error {
+	n.away = true
+	return n.again(func() error {
+		meanwhile()
+		n.away = false
+		return nil
+	})
+}
 
 // Save implements Reverter.
 func (n *refnodeNode) Save(context.Context) error {

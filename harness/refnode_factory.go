@@ -394,8 +394,10 @@ func (n *refnodeNode) Chain() (Regtest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.hub.Look(context.Background(), backend); err != nil {
-		return nil, err
+	if !n.away {
+		if err := n.hub.Look(context.Background(), backend); err != nil {
+			return nil, err
+		}
 	}
 	return watchedChain{Regtest: backend, node: n}, nil
 }

@@ -93,6 +93,12 @@ type Restarter interface {
 	Restart(ctx context.Context) error
 }
 
+// Sleeper is a node that can be stopped, and started again when something has happened
+// on the chain meanwhile (tier chain).
+type Sleeper interface {
+	Away(ctx context.Context, meanwhile func()) error
+}
+
 // Setter is a node that is set up for a case, before anybody connects.
 type Setter interface{ Set(*Case) }
 

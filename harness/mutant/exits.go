@@ -15,6 +15,7 @@ func exits() []Mutant {
 	silent := "the target did not publish"
 	off(rule.DELAY008, "does not leave before the factory expires", silent)
 	off(rule.DELAY009, "does not follow a kickoff with its state", silent)
+	part(rule.DELAY009, "/mempool", "lets an older state be that is in the mempool", silent)
 	off(rule.DIST008, "leaves unsold stock to the clients", "did not spend the stock")
 	off(rule.DIST009, "waits for others to publish distributions", silent)
 	off(rule.POI007, "publishes no poison", silent)

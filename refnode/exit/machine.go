@@ -149,7 +149,7 @@ func (w *walk) state(s *spot, at factory.Height) {
 		return
 	}
 	delay := factory.Height(v.node.Tx.Sequence())
-	if !w.matured(at, delay) {
+	if _, out := w.view.Spend(v.node.Tx.Outpoint()); !w.matured(at, delay) || out && !w.m.rules.On(rule.DELAY009+"/mempool") {
 		return
 	}
 	deadline := at + delay + w.confirm()
