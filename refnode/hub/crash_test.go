@@ -108,7 +108,7 @@ func (p *party) tamper() peer.Tamper {
 			return f.kind == cutAfter
 		},
 		Out: func(m wire.Message) []wire.Message {
-			if cut || p.fault().isDead() {
+			if cut || p.fault().isDead() || p.mutes(m) {
 				return nil
 			}
 			if signed, ok := m.(*wire.CommitmentSigned); ok {
@@ -117,6 +117,13 @@ func (p *party) tamper() peer.Tamper {
 			return []wire.Message{m}
 		},
 	}
+}
+
+// mutes reports whether a message does not leave.
+func (p *party) mutes(m wire.Message) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mute == m.Name()
 }
 
 // ofPayment reports whether a message is one of those that move HTLCs:

@@ -21,6 +21,7 @@ import (
 	"superscalar/refnode/node"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/store"
+	"superscalar/refnode/transport"
 	"superscalar/refnode/wallet"
 	"superscalar/wire"
 )
@@ -73,7 +74,9 @@ type party struct {
 	frozen  bool // one hangs
 	starts  int  // a process that starts again draws something else: onions are never sent twice
 	trouble *fault
-	signed  map[string][]byte // commitment_signed by channel and number
+	mute    string                 // a kind of message that does not leave
+	clock   *transport.ManualClock // nil: the real one
+	signed  map[string][]byte      // commitment_signed by channel and number
 }
 
 func (w *world) party(name string, role node.Role) *party {
@@ -107,6 +110,10 @@ func (p *party) start() {
 	check(t, err)
 	tip, err := p.w.chain.Tip(context.Background())
 	check(t, err)
+	clock := transport.Clock(transport.RealClock{})
+	if p.clock != nil {
+		clock = p.clock
+	}
 	p.hub, err = hub.Open(hub.Config{
 		Store: p, Key: p.key, Net: &chaincfg.RegressionNetParams, Rand: source(fmt.Sprint(p.name, p.starts)),
 		Derive:    func(label string) (*btcec.PrivateKey, error) { return p.derive(label), nil },
@@ -116,6 +123,7 @@ func (p *party) start() {
 		Script:    p.closesTo(),
 		Broadcast: func(tx *btcwire.MsgTx, _ string) { _ = p.w.chain.Submit(context.Background(), chain.Package{tx}) },
 		Notice:    p.hear,
+		Clock:     clock,
 	}, payment.Height(tip.Height))
 	check(t, err)
 	p.node, err = node.Start(node.Config{
