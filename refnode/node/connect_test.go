@@ -13,6 +13,7 @@ import (
 
 	"superscalar/refnode/node"
 	"superscalar/refnode/peer"
+	"superscalar/refnode/plugin"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
 )
@@ -120,14 +121,53 @@ func TestTheOlderConnectionEndsFirst(t *testing.T) {
 	if _, err := ended(t, older); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("the older connection stays")
 	}
+	silent(t, newer, "in the middle of a message of the older one")
+	close(release)
+	until(t, "the peer is there", func() bool { return len(n.Peers()) == 1 })
+	fence(t, ready(t, n, 2, loopback))
+}
+
+// silent checks that nothing is said on a new connection for a moment.
+func silent(t *testing.T, newer *transport.Conn, when string) {
+	t.Helper()
 	const moment = 50 * time.Millisecond
 	if err := newer.SetReadDeadline(time.Now().Add(moment)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := newer.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the new connection begins in the middle of a message of the older one: %v", err)
+		t.Errorf("the new connection begins %s: %v", when, err)
 	}
-	close(release)
+}
+
+// slow takes its time the first time that a connection ends.
+type slow struct {
+	plugin.Ceremonies
+	once            sync.Once
+	inside, release chan struct{}
+}
+
+func (s *slow) Connected(plugin.PeerID)                {}
+func (s *slow) Outgoing(plugin.PeerID) []wire.Ceremony { return nil }
+func (s *slow) Disconnected(plugin.PeerID) {
+	s.once.Do(func() {
+		close(s.inside)
+		<-s.release
+	})
+}
+
+// A peer that hung up and dials again: its new connection begins when plugins and channels
+// have heard that the older one is over. Told afterwards, it would end the new one for them.
+func TestTheEndOfAConnectionIsToldFirst(t *testing.T) {
+	s := &slow{inside: make(chan struct{}), release: make(chan struct{})}
+	cfg := config(node.LSP, 1)
+	cfg.Ceremonies = s
+	n, _ := start(t, cfg)
+	if err := ready(t, n, 2, loopback).Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.inside
+	silent(t, speak(t, n, 2), "before the end of the older one is told")
+	close(s.release)
 	until(t, "the peer is there", func() bool { return len(n.Peers()) == 1 })
 	fence(t, ready(t, n, 2, loopback))
 }
