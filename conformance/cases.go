@@ -24,7 +24,7 @@ func Cases() []harness.Case {
 		forwardCases(), payeeCases(),
 		ceremonyMessageCases(), clientCases(), nodeKeyCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),
-		openingCases(), leafPaymentCases(), leafChainCases(), zeroFeeCases(), movingCases(), widerCases(), absorbCases(),
+		openingCases(), leafPaymentCases(), leafChainCases(), zeroFeeCases(), movingCases(), widerCases(), absorbCases(), onceCases(),
 		delayExitCases(), expiryCases(), poisonCases(), salesOnChainCases(),
 	)
 	leaveOut(all)

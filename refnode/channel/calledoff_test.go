@@ -110,3 +110,23 @@ func TestEncodeCalledOff(t *testing.T) {
 		t.Errorf("a list of nothing: %v", err)
 	}
 }
+
+// Changes to ever other outputs that are called off, without a payment between, leave
+// no more than a few on record: the round revokes what was signed for them.
+func TestWhatIsKeptOfChangesThatWereCalledOffIsBounded(t *testing.T) {
+	p := opened(t, setting{})
+	for range 20 {
+		txid := p.changeTo(committed)
+		p.asks = [2][]channel.Action{}
+		p.do(0, func(m *channel.Machine) { p.must(m.AbortChange("enough")) })
+		p.drain()
+		for _, n := range p.nodes {
+			if len(n.m.Fundings) != 1 || len(n.m.CalledOff) > 8 {
+				t.Fatalf("the %s is on %d outputs, after that of %v, and keeps %d", n.name, len(n.m.Fundings), txid, len(n.m.CalledOff))
+			}
+		}
+	}
+	if n := p.nodes[0]; len(n.revoked) == 0 || len(n.revoked[0].On) != 9 {
+		t.Errorf("on record: %+v", n.revoked)
+	}
+}

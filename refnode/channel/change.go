@@ -1,8 +1,10 @@
 package channel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
@@ -281,8 +283,13 @@ func (m *Machine) bothFunded() {
 		f.Value += Sat(sat)
 	}
 	reason := m.newOutputFault(&f)
-	if c.into {
+	switch {
+	case c.into:
 		reason = m.absorbFault(&f)
+	case m.signedOtherwise(&f):
+		reason = "another commitment of this number was signed on the outpoint"
+		m.Fundings[0].Did |= roundOwed
+		m.save()
 	}
 	if reason != "" {
 		if err := m.AbortChange(reason); err != nil {
@@ -317,6 +324,17 @@ func (m *Machine) newOutputFault(f *Funding) string {
 		}
 	}
 	return ""
+}
+
+// signedOtherwise reports whether another commitment of the peer, of the number that it
+// has now, was signed on an output, for a change that was called off (CHG-027).
+func (m *Machine) signedOtherwise(f *Funding) bool {
+	now := m.theirStates(f)
+	return m.on(rule.CHG027) && slices.ContainsFunc(m.CalledOff, func(o CalledOff) bool {
+		return o.Txid == f.Txid && slices.ContainsFunc(o.Remote, func(was commitment.State) bool {
+			return was.Number == now[0].Number && !bytes.Equal(was.Encode(), now[0].Encode())
+		})
+	})
 }
 
 // absorbFault looks whether a channel can end in another: nothing is in flight, and

@@ -233,9 +233,16 @@ func (m *Machine) dropFunding(txid wire.Txid) {
 	if f != nil && f.Did.has(sentCommit) && !f.Absorbed() && m.on(rule.CHG026) {
 		m.callOff(CalledOff{f.Txid, m.theirStates(f)})
 	}
+	if len(m.CalledOff) >= maxCalledOff {
+		m.Fundings[0].Did |= roundOwed // what is kept of them goes to the record
+	}
 	m.Fundings = slices.DeleteFunc(m.Fundings, func(f Funding) bool { return f.Txid == txid })
 	m.save()
 }
+
+// maxCalledOff bounds what is kept of changes that were called off, each on another
+// output, while no payment revokes what was signed for them.
+const maxCalledOff = 8
 
 // callOff keeps what was signed on an output that goes, once (CHG-026).
 func (m *Machine) callOff(o CalledOff) {

@@ -1,6 +1,8 @@
 package channel
 
 import (
+	"slices"
+
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -102,6 +104,22 @@ func (m *Machine) Given(txid wire.Txid) (sat [2]int64, ok bool) {
 		return sat, false
 	}
 	return [2]int64{-f.Delta[0], -f.Delta[1]}, true
+}
+
+// Added returns what a change to the output of a transaction, which is not locked, adds to
+// each side, in sat; false when there is none.
+func (m *Machine) Added(txid wire.Txid) (sat [2]int64, ok bool) {
+	f := m.findFunding(txid)
+	if f == nil || f == &m.Fundings[0] {
+		return sat, false
+	}
+	return f.Delta, true
+}
+
+// SignedFor reports whether something that is not revoked was signed on the output of a
+// transaction for a change that was called off (CHG-026).
+func (m *Machine) SignedFor(txid wire.Txid) bool {
+	return slices.ContainsFunc(m.CalledOff, func(o CalledOff) bool { return o.Txid == txid })
 }
 
 // Whole returns what each side would take out of the channel to leave nothing, in sat,

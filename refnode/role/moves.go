@@ -72,9 +72,11 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 	c.mu.Lock()
 	var at wire.Txid
 	again := false // it completes what was interrupted: what is left over of that ends by itself
+	takes := false // there are others of the client, which it absorbs
 	if e := c.of(to); e != nil {
 		at = fundingTxid(e.ChannelOutput)
 		again = e.next != nil && e.next.begun && e.next.Outpoint == to.Outpoint
+		takes = !to.Absorbed() && c.hasOthers(e)
 	}
 	c.mu.Unlock()
 	return c.ask(to, func(m *channel.Machine) error {
@@ -83,6 +85,9 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 			return ceremony.ErrNoChannel
 		case again, m.Knows(fundingTxid(to)):
 			return nil
+		case takes && m.SignedFor(fundingTxid(to)) && c.rules.On(rule.CHG027):
+			m.Round() // what was signed there before is revoked first
+			return ceremony.ErrStillMoving
 		case to.LSPKey == pointOf(to.Key) && m.Quieting() && c.rules.On(rule.CHG014):
 			return ceremony.ErrStillMoving
 		case !c.rules.On(rule.CHG012):
@@ -117,7 +122,7 @@ func (c *Channels) Moved(to ceremony.ChannelOutput) bool {
 		moved = m.Committed(fundingTxid(to))
 		return nil
 	})
-	return err == nil && moved
+	return err == nil && moved && c.takesAll(to) == nil
 }
 
 // Begin implements ceremony.Channels.
@@ -128,6 +133,9 @@ func (c *Channels) Begin(to ceremony.ChannelOutput) error {
 	}
 	c.mu.Unlock()
 	err := c.ask(to, func(m *channel.Machine) error { return m.PendingOn(fundingTxid(to)) })
+	if err == nil {
+		err = c.takesAll(to) // those that it absorbs are pending before it
+	}
 	if errors.Is(err, channel.ErrNotNow) && !(c.rules.On(rule.CHG001) && c.rules.On(rule.CHG002)) {
 		return nil
 	}
@@ -228,61 +236,6 @@ func (c *Channels) follow(e *entry, m *channel.Machine) {
 			e.next.started = m.StartChange(c.contribution(e, part), nil) == nil
 		}
 	}
-}
-
-// gave notes what an absorbed channel gives to the one that stays, which waits for it.
-func (c *Channels) gave(e *entry, m *channel.Machine, to wire.Txid) {
-	given, ok := m.Given(to)
-	if !ok || e.next.given != nil {
-		return
-	}
-	e.next.given = &given
-	if stays := c.entries[channelKey{e.Peer, e.next.Into}]; stays != nil {
-		c.orderOf(OrderMove, stays, "")
-	}
-}
-
-// goesInto reports whether an update takes a channel into another one.
-func (e *entry) goesInto(stays *entry) bool {
-	return e.next != nil && e.Peer == stays.Peer && e.next.Into == stays.LSPKey && e.next.Outpoint == stays.next.Outpoint
-}
-
-// absorbs reports whether an update takes other channels into this one.
-func (c *Channels) absorbs(stays *entry) bool {
-	for _, e := range c.entries {
-		if e.goesInto(stays) && (c.rules.On(rule.CHG022+"/empty") || e.next.given != nil && e.next.given[commitment.Accepter] > 0) {
-			return true
-		}
-	}
-	return false
-}
-
-// parts are the contributions of both sides to the change of a channel, by channel.Side:
-// of one that is absorbed all that they have (CHG-017), of one that stays what they took
-// out of those (CHG-019). False while a channel that it absorbs is not committed, or
-// one that is absorbed has an HTLC.
-func (c *Channels) parts(e *entry, m *channel.Machine) (sat [2]int64, ok bool) {
-	if e.next.Absorbed() {
-		whole, ok := m.Whole()
-		if !c.rules.On(rule.CHG017) && whole[m.Side] > 0 {
-			whole[m.Side]--
-		}
-		return [2]int64{-whole[0], -whole[1]}, ok || !c.rules.On(rule.CHG020)
-	}
-	for _, other := range c.entries {
-		if !other.goesInto(e) {
-			continue
-		}
-		if other.next.given == nil {
-			return sat, false
-		}
-		if !c.rules.On(rule.CHG019) {
-			continue
-		}
-		sat[commitment.Accepter] += other.next.given[commitment.Accepter]
-	}
-	sat[commitment.Opener] = int64(e.next.Value) - int64(m.Value()) - sat[commitment.Accepter]
-	return sat, true
 }
 
 // goesOn reports whether a change continues although its state may never be complete:

@@ -1,0 +1,90 @@
+package conformance
+
+import (
+	"github.com/onsi/gomega"
+
+	"superscalar/harness"
+	"superscalar/refnode/commitment"
+	"superscalar/refnode/node"
+	"superscalar/wire"
+	"superscalar/wire/rule"
+)
+
+// Section 8.4: what an LSP gains when a balance moves between two attempts at an update,
+// or within one. Both are played against a client, whose money it is.
+
+func onceCases() []harness.Case {
+	client := harness.Role(node.Client)
+	return []harness.Case{
+		leafCase(client, "signed-once", "A client signs no second commitment of the same number on an outpoint, when what it bought meanwhile is absorbed.", signedOnce, rule.CHG027),
+		leafCase(client, "absorbed-as-committed", "A client does not sign the new state when an absorbed channel was called off alone and gives something else now.", absorbedAsCommitted, rule.CHG028),
+	}
+}
+
+// signedOnce has the LSP call off an update that gives the client stock, sell it as much
+// instead, pay it there, and cut the chain through: the new state is the same.
+func signedOnce(p *harness.Play) {
+	c := p.Connect()
+	s := createdOn(c, harness.FactoryPlan{Params: shortDelays(lasted), Rules: rule.Without(rule.CHG027)})
+	s.Leaf.Use()
+	ch := s.Leaf.List[0]
+	ch.MustBeUp("the channel of a confirmed factory is used")
+	m := &updating{p: p, ch: ch, last: ch, lsp: s, peer: c}
+	m.pays(20_000_000)
+	s.Deaf = func(x wire.Ceremony) bool { return x.Type() == wire.TypeStored || harness.PhaseOf(x) == 1 } // phase 1 does not begin
+	m.update()
+	s.Deaf = nil
+	to, committed := ch.M.Changing()
+	if !p.Check(rule.CHG027, committed, gomega.BeTrue(), "control: both sides commit to the new output") {
+		return
+	}
+	m.end()
+	s.MustChange("a sale", func() { s.Sell(0, movedSat) })
+	s.Leaf.Use()
+	sold := s.Leaf.List[1]
+	sold.MustBeUp("the channel of a sale is used")
+	(&leaf{p: p, ch: sold}).pays(5_000_000)
+
+	from := len(ch.Log)
+	s.Update(0, 0)
+	again := false
+	for _, x := range ch.Log[from:] {
+		if signed, ok := x.(*wire.CommitmentSigned); ok {
+			again = signed.FundingTxid != nil && *signed.FundingTxid == to
+			break // the first one revokes what was signed before
+		}
+	}
+	if !p.Check(rule.CHG027, again, gomega.BeFalse(), "no second commitment of one number on one outpoint") {
+		return
+	}
+	m.end()
+	ch.Want(rule.CHG027, from, "commitment_signed", true)
+	s.MustChange("the update, once the commitment of before is revoked", func() { s.Update(0, 0) })
+	p.Check(rule.CHG027, ch.Output() == to, gomega.BeTrue(), "control: it is the same update")
+}
+
+// absorbedAsCommitted has the LSP call an absorbed channel off alone, pay the client there
+// and begin its change again.
+func absorbedAsCommitted(p *harness.Play) {
+	a := absorbingOfClient(p)
+	a.hold(1, wire.TypeNonces)
+	a.update()
+	if !p.Check(rule.CHG028, a.kept != nil, gomega.BeTrue(), "control: both channels are committed") {
+		return
+	}
+	if err := a.sold.M.AbortChange("alone"); err != nil {
+		p.Check(rule.CHG028, err, gomega.BeNil(), "control: the absorbed channel is committed")
+		return
+	}
+	a.sold.Settle()
+	(&leaf{p: p, ch: a.sold}).pays(3_000_000)
+	whole, _ := a.sold.M.Whole()
+	err := a.sold.M.StartChange(-whole[commitment.Opener], nil)
+	if !p.Check(rule.CHG028, err, gomega.BeNil(), "control: the absorbed channel can change again") {
+		return
+	}
+	a.sold.Settle()
+	a.lsp.Got = nil
+	a.release()
+	p.Check(rule.CHG028, a.signs(1), gomega.BeFalse(), "no partial signature of phase 1 while the channel that stays takes less than the absorbed one gives")
+}
