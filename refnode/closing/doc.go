@@ -14,7 +14,9 @@
 //
 // One claim is one transaction on purpose. Batches are cheaper, but whoever may
 // spend one input of a batch can keep the others from confirming (BOLT 5 warns
-// of it), and the set of inputs would change under a replacement.
+// of it), and the set of inputs would change under a replacement. Where there are
+// fewer coins than HTLC transactions, a coin is divided before: with one after the
+// other, the last ones would come after their expiry.
 //
 // It does not get a leaf of a factory onto the chain, nor spend a channel output
 // by distribution or poison: package exit does.

@@ -86,6 +86,10 @@ func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, 
 	}
 	report.Plan = plan
 	t := &turn{d: d, view: view, c: c, script: script}
+	if sent, tried, err := t.divide(plan.Publish); tried || err != nil {
+		report.Sent = append(report.Sent, sent)
+		failed = errors.Join(failed, err)
+	}
 	for _, a := range plan.Publish {
 		sent, tried, err := t.carryOut(a)
 		if tried {
@@ -117,12 +121,14 @@ func (d *Driver) Release(ctx context.Context, backend chain.Interface) error {
 		if !ours {
 			continue
 		}
+		text, divided := strings.CutPrefix(text, "divide/")
 		o, err := btcwire.NewOutPointFromString(text)
 		if err != nil {
 			continue
 		}
 		spend, found := view.Spend(*o)
-		if found && spend.Confirmed && view.Height() >= spend.Height+Buried {
+		buried := found && spend.Confirmed && view.Height() >= spend.Height+Buried
+		if buried || divided && !found && view.Err() == nil { // a division that nobody has may be another coin's next time
 			delete(d.efforts, *o)
 			if err := d.Wallet.Release(id); err != nil {
 				return fmt.Errorf("release the coin of %s: %w", text, err)

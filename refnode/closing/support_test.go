@@ -1,6 +1,7 @@
 package closing
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -97,6 +98,7 @@ type terms struct {
 	revoked   int // how many of states are revoked
 	inFactory bool
 	coins     int
+	value     int64 // of each coin, in sat; 0: 100,000
 	rules     rule.Set
 }
 
@@ -121,7 +123,7 @@ func newScene(t fatal, c *embedded.Chain, x terms) *scene {
 		s.params.Basepoints[side] = s.secrets[side].Basepoints()
 		s.funding.Keys[side] = s.keys[side].PubKey()
 	}
-	s.fund(x.coins)
+	s.fund(x.coins, cmp.Or(x.value, 100_000))
 	for n := range x.states {
 		s.theirs = append(s.theirs, s.sign(s.them, x.states[n]))
 	}
@@ -153,7 +155,7 @@ func (s *scene) hold(htlcs []commitment.HTLC) {
 }
 
 // fund gets the funding output, and coins for us, into a block.
-func (s *scene) fund(coins int) {
+func (s *scene) fund(coins int, value int64) {
 	s.t.Helper()
 	tip, err := s.chain.Tip(context.Background())
 	check(s.t, err)
@@ -172,7 +174,7 @@ func (s *scene) fund(coins int) {
 		script, err := s.wallet.NewScript()
 		check(s.t, err)
 		for i := range outs {
-			outs[i] = btcwire.NewTxOut(100_000, script)
+			outs[i] = btcwire.NewTxOut(value, script)
 		}
 		_, err = s.chain.FundOutputs(outs...)
 		check(s.t, err)

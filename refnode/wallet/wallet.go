@@ -308,6 +308,21 @@ func (w *Wallet) ReserveCoin(id string, atLeast btcutil.Amount) (Coin, error) {
 	return best, nil
 }
 
+// ReserveOutpoint reserves one coin for a purpose named id. The error is ErrReserved, or ErrCoinGone for a coin that is not
+// there, is reserved already or is immature.
+func (w *Wallet) ReserveOutpoint(id string, at wire.OutPoint) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.checkID(id); err != nil {
+		return err
+	}
+	r, found := w.state.Coins[outpoint(at)]
+	if !found || r.SpentIn != nil || !w.available(w.coin(outpoint(at), r)) {
+		return fmt.Errorf("%w: %v", ErrCoinGone, at)
+	}
+	return w.change(func(s *state) error { return s.reserve(id, w.coin(outpoint(at), r)) })
+}
+
 // checkID refuses an id that cannot be reserved for.
 func (w *Wallet) checkID(id string) error {
 	if id == "" {
