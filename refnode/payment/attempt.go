@@ -153,6 +153,9 @@ func (r *Router) settlePayment(p *payment) {
 			r.change(partKey(p.Hash, t.Number), nil)
 			return true
 		})
+		if len(p.parts) == 0 && p.Ended == 0 {
+			p.Ended = r.now
+		}
 	}
 	r.savePayment(p)
 }

@@ -25,6 +25,9 @@
 // survives restarts, since each deadline is in the records. [Wake] says when the next
 // Tick is wanted.
 //
+// What is over is forgotten some time later, but never that a hash was paid: see
+// [DefaultHistory].
+//
 // # Routes
 //
 // There is no gossip in this project. A payee is a direct peer, or it is reached

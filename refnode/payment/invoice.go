@@ -43,6 +43,8 @@ type invoice struct {
 	Amount   Msat     // 0: any
 	Created  UnixTime
 	Expires  UnixTime
+	Ended    UnixTime // 0: open, or ended before this was written down
+	Chosen   bool     // the caller chose the preimage
 	// FinalDelta is what the invoice asks for in blocks, early warning time
 	// included.
 	FinalDelta Blocks
@@ -112,7 +114,7 @@ func (r *Router) Invoice(channels Channels, q InvoiceRequest) (Invoice, []Action
 	}
 	inv := &invoice{State: Open, Amount: q.Amount, Created: r.now, FinalDelta: delta}
 	if q.Preimage != nil {
-		inv.Preimage = *q.Preimage
+		inv.Preimage, inv.Chosen = *q.Preimage, true
 	} else if err := r.random(inv.Preimage[:]); err != nil {
 		return Invoice{}, nil, err
 	}
@@ -120,6 +122,9 @@ func (r *Router) Invoice(channels Channels, q InvoiceRequest) (Invoice, []Action
 		return Invoice{}, nil, err
 	}
 	inv.Hash = inv.Preimage.Hash()
+	if r.spent[inv.Hash] {
+		return Invoice{}, nil, fmt.Errorf("%w: %v: %w", ErrDuplicate, inv.Hash, errPaid)
+	}
 	if r.invoices[inv.Hash] != nil {
 		return Invoice{}, nil, fmt.Errorf("%w: %v", ErrDuplicate, inv.Hash)
 	}
@@ -186,7 +191,7 @@ func (r *Router) Cancel(channels Channels, hash Hash) ([]Action, error) {
 
 // endInvoice ends an invoice without a payment.
 func (r *Router) endInvoice(inv *invoice, s InvoiceState) {
-	inv.State = s
+	inv.State, inv.Ended = s, r.now
 	delete(r.open, inv.Hash)
 	r.saveInvoice(inv)
 	r.failSet(inv.Hash, r.wrongDetails)

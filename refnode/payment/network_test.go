@@ -46,6 +46,8 @@ type simNode struct {
 	store map[string][]byte
 	saved map[byte]*simSide
 	fees  Msat // earned, of durable steps
+	// What durable steps told, by payment hash.
+	settled, paid map[Hash]int
 }
 
 // simSide is one side of a channel.
@@ -109,7 +111,8 @@ func newNetwork(t *rapid.T, seed int64) *network {
 	net := &network{t: t, nodes: map[byte]*simNode{}, random: rand.New(rand.NewSource(seed)), height: 1000, now: 1_000_000}
 	for _, id := range []byte{1, simLSP, 3, simOutside} {
 		cfg := Config{Key: testKey(id), Net: &chaincfg.RegressionNetParams, Forward: id == simLSP, Rand: rand.New(rand.NewSource(seed + int64(id)))}
-		net.nodes[id] = &simNode{net: net, id: id, cfg: cfg, lag: Height(id % 2), sides: map[byte]*simSide{}, store: map[string][]byte{}, saved: map[byte]*simSide{}}
+		net.nodes[id] = &simNode{net: net, id: id, cfg: cfg, lag: Height(id % 2), sides: map[byte]*simSide{}, store: map[string][]byte{}, saved: map[byte]*simSide{},
+			settled: map[Hash]int{}, paid: map[Hash]int{}}
 	}
 	for i, end := range []byte{1, 1, 3, 3, simOutside} {
 		w := &simWire{n: byte(10 + i), ends: [2]byte{end, simLSP}, connected: true, capacity: 2_000_000, ewt: Blocks(50 * i)}
@@ -181,6 +184,10 @@ func (n *simNode) step(crash bool, f func() []Action) bool {
 			}
 		case Forwarded:
 			n.fees += a.Fee
+		case InvoiceSettled:
+			n.settled[a.Hash]++
+		case PaymentSucceeded:
+			n.paid[a.Hash]++
 		}
 	}
 	n.saved = cloneSides(n.sides)

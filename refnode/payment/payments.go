@@ -67,6 +67,7 @@ type payment struct {
 	// Earlier is how many of them an earlier try sent.
 	Attempts, Earlier uint64
 	Created           UnixTime
+	Ended             UnixTime // when nothing was in flight any more; 0: not yet, or not written down
 
 	request *Bolt11 // of Text; nil until needed
 	hints   [][]Hop // of Routes
@@ -119,6 +120,7 @@ func (p *payment) fields() []field {
 		number(0, &p.State), text(2, &p.Text), number(4, &p.Amount), number(6, &p.MaxFee), blob(8, &p.Routes),
 		number(10, &over), number(12, &p.Reason.Code), point(14, &p.Reason.From), text(16, &p.Reason.Text),
 		array(18, &p.Preimage), number(20, &p.Fee), number(22, &p.Attempts), number(24, &p.Created), number(26, &p.Earlier),
+		number(28, &p.Ended),
 	}
 	f[5].read = func(r *wire.Reader) { p.Over = r.U64("over") == 1 }
 	return f

@@ -21,6 +21,8 @@ type story struct {
 	*network
 	t     *rapid.T
 	deals []deal
+	// forgets says that routers forget what is over.
+	forgets bool
 }
 
 // crash draws whether the step crashes before it is durable.
@@ -58,7 +60,7 @@ func (s *story) pay() {
 	q := PayRequest{Invoice: d.text, MaxFee: 1_000_000, Retry: rapid.Bool().Draw(s.t, "retry")}
 	d.payer.step(s.crash(), func() []Action {
 		_, actions, err := d.payer.r.Pay(d.payer, q)
-		if err != nil && !errors.Is(err, ErrNoRoute) && !errors.Is(err, ErrExpired) {
+		if err != nil && !errors.Is(err, ErrNoRoute) && !errors.Is(err, ErrExpired) && !(s.forgets && errors.Is(err, ErrDuplicate)) {
 			s.t.Fatal(err)
 		}
 		return actions
@@ -102,7 +104,7 @@ func (s *story) act() {
 			d := rapid.SampledFrom(s.deals).Draw(s.t, "deal")
 			d.payee.step(s.crash(), func() []Action {
 				actions, err := d.payee.r.Cancel(d.payee, d.hash)
-				if err != nil && !errors.Is(err, ErrState) {
+				if err != nil && !errors.Is(err, ErrState) && !(s.forgets && errors.Is(err, ErrUnknown)) {
 					s.t.Fatal(err)
 				}
 				return actions

@@ -71,7 +71,7 @@ func (r *Router) settle(inv *invoice) {
 		r.release(part)
 		r.fulfil(part, inv.Preimage)
 	}
-	inv.State, inv.Received = Settled, received
+	inv.State, inv.Received, inv.Ended = Settled, received, r.now
 	delete(r.open, inv.Hash)
 	r.saveInvoice(inv)
 	r.notice(InvoiceSettled{Hash: inv.Hash, Amount: received})

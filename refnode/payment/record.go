@@ -23,6 +23,7 @@ const (
 	kindSeen     = 's' // then the hash of the onion's shared secret
 	kindPayment  = 'p' // then the payment hash
 	kindPart     = 'q' // then payment hash and number
+	kindSpent    = 'u' // then the payment hash
 )
 
 // field is one record of a value: how it is written, nil when it is absent, and
@@ -94,6 +95,14 @@ func blob(typ uint64, v *[]byte) field {
 	return f
 }
 
+// flag is a field of 8 bytes, absent when it is false.
+func flag(typ uint64, v *bool) field {
+	n := uint8(btoi(*v))
+	f := number(typ, &n)
+	f.read = func(r *wire.Reader) { *v = r.U64("flag") == 1 }
+	return f
+}
+
 // text is a field of any length, absent when it is empty.
 func text(typ uint64, v *string) field {
 	f := field{typ: typ, read: func(r *wire.Reader) { *v = string(r.Rest()) }}
@@ -116,6 +125,7 @@ func (i *invoice) fields() []field {
 	return []field{
 		number(0, &i.State), array(2, &i.Preimage), array(4, &i.Secret), number(6, &i.Amount), number(8, &i.Created),
 		number(10, &i.Expires), number(12, &i.FinalDelta), number(14, &i.Received), text(16, &i.Text),
+		number(18, &i.Ended), flag(20, &i.Chosen),
 	}
 }
 
@@ -140,6 +150,8 @@ func paymentKey(h Hash) []byte { return append([]byte{kindPayment}, h[:]...) }
 func partKey(h Hash, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte{kindPart}, h[:]...), n)
 }
+
+func spentKey(h Hash) []byte { return append([]byte{kindSpent}, h[:]...) }
 
 // change notes a record for the Persist of the step, nil to delete it.
 func (r *Router) change(key, value []byte) { r.changes[string(key)] = value }
@@ -209,6 +221,8 @@ func (r *Router) place(key []byte) (name string, fields func() []field, done fun
 	case key[0] == kindPayment && len(id) == 32:
 		p := &payment{Hash: Hash(id)}
 		return "payment", p.fields, func() error { return r.addPayment(p) }, nil
+	case key[0] == kindSpent && len(id) == 32:
+		return "paid hash", func() []field { return nil }, func() error { r.spent[Hash(id)] = true; return nil }, nil
 	case key[0] == kindPart && len(id) == 40:
 		t := &part{Number: binary.BigEndian.Uint64(id[32:])}
 		return "part", t.fields, func() error { return r.addPart(Hash(id[:32]), t) }, nil

@@ -30,7 +30,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 		inv := &invoice{
 			Hash: pre.Hash(), State: InvoiceState(rapid.IntRange(1, 4).Draw(t, "state")), Preimage: pre, Secret: gen32(t), Amount: genMsat(t),
 			Created: UnixTime(rapid.Int64().Draw(t, "created")), Expires: UnixTime(rapid.Int64().Draw(t, "expires")), FinalDelta: Blocks(rapid.Uint32().Draw(t, "delta")),
-			Received: genMsat(t), Text: rapid.String().Draw(t, "text"),
+			Received: genMsat(t), Text: rapid.String().Draw(t, "text"), Ended: UnixTime(rapid.Int64().Draw(t, "ended")), Chosen: rapid.Bool().Draw(t, "chosen"),
 		}
 		in := &incoming{
 			Key: genKey(t), Amount: genMsat(t), Hash: gen32(t), Expiry: Height(rapid.Uint32().Draw(t, "expiry")), Secret: gen32(t),
@@ -43,6 +43,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 			Routes: rapid.SliceOfN(rapid.Byte(), 1, 90).Draw(t, "routes"), Over: rapid.Bool().Draw(t, "over"),
 			Reason:   Reason{Code: Code(rapid.Uint16().Draw(t, "code")), From: nodeID(5), Text: rapid.String().Draw(t, "why")},
 			Preimage: gen32(t), Fee: genMsat(t), Attempts: rapid.Uint64().Draw(t, "attempts"), Created: 9, Earlier: rapid.Uint64().Draw(t, "earlier"),
+			Ended: UnixTime(rapid.Int64().Draw(t, "ended")),
 		}
 		part := &part{
 			Number: rapid.Uint64().Draw(t, "number"), State: partState(rapid.IntRange(1, 3).Draw(t, "state")), HTLC: genKey(t), Session: gen32(t), Amount: genMsat(t),
@@ -53,6 +54,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 		id := gen32(t)
 		r := newBench(quietTB{}, me, false, rule.Set{}).r
 		r.seen[id] = seen
+		r.spend(id)
 		r.saveInvoice(inv)
 		r.saveIncoming(in)
 		r.saveSeen(id)
@@ -71,7 +73,7 @@ func TestRecordsRoundTrip(t *testing.T) {
 		}
 		p.parts = append(p.parts, part)
 		for _, c := range []struct{ got, want any }{
-			{got.invoices[inv.Hash], inv}, {got.incoming[in.Key], in}, {got.payments[p.Hash], p}, {got.seen[id], seen},
+			{got.invoices[inv.Hash], inv}, {got.incoming[in.Key], in}, {got.payments[p.Hash], p}, {got.seen[id], seen}, {got.spent, map[Hash]bool{id: true}},
 		} {
 			if !reflect.DeepEqual(c.got, c.want) {
 				t.Fatalf("\n got %+v\nwant %+v", c.got, c.want)

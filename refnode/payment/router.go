@@ -34,6 +34,11 @@ type Config struct {
 	// MaxParts is the most parts a payment may have in flight, MaxAttempts the
 	// most it may try in all; 0: 16 and 64.
 	MaxParts, MaxAttempts int
+	// History is how many invoices and how many payments that are over are kept at
+	// least, HistoryTime for how many seconds each is; 0: DefaultHistory and
+	// DefaultHistoryTime.
+	History     int
+	HistoryTime int64
 }
 
 // ErrConfig is a configuration that no router can work with.
@@ -47,10 +52,12 @@ func (c *Config) complete() error {
 	c.MPPTimeout = cmp.Or(c.MPPTimeout, DefaultMPPTimeout)
 	c.MaxParts = cmp.Or(c.MaxParts, 16)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 64)
+	c.History = cmp.Or(c.History, DefaultHistory)
+	c.HistoryTime = cmp.Or(c.HistoryTime, DefaultHistoryTime)
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.FinalDelta < ClaimMargin || c.FinalDelta >= MaxHTLCExpiry || c.MPPTimeout < 0 || c.MaxParts < 0 || c.MaxAttempts < 0 {
+	if c.FinalDelta < ClaimMargin || c.FinalDelta >= MaxHTLCExpiry || c.MPPTimeout < 0 || c.MaxParts < 0 || c.MaxAttempts < 0 || c.History < 0 || c.HistoryTime < 0 {
 		return fmt.Errorf("%w: a value is out of bounds", ErrConfig)
 	}
 	return nil
@@ -67,6 +74,7 @@ type Router struct {
 	payments map[Hash]*payment
 	incoming map[HTLCKey]*incoming
 	seen     map[[32]byte]seenOnion
+	spent    map[Hash]bool // paid, and forgotten but for the hash
 
 	// What follows is rebuilt from the records.
 	open map[Hash]*invoice  // invoices that wait for their payment
@@ -98,7 +106,7 @@ func Load(cfg Config, records []Record) (*Router, error) {
 	}
 	r := &Router{
 		cfg: cfg, invoices: map[Hash]*invoice{}, payments: map[Hash]*payment{}, incoming: map[HTLCKey]*incoming{},
-		seen: map[[32]byte]seenOnion{}, open: map[Hash]*invoice{}, sets: map[Hash][]HTLCKey{}, out: map[HTLCKey]origin{}, changes: map[string][]byte{},
+		seen: map[[32]byte]seenOnion{}, spent: map[Hash]bool{}, open: map[Hash]*invoice{}, sets: map[Hash][]HTLCKey{}, out: map[HTLCKey]origin{}, changes: map[string][]byte{},
 	}
 	copy(r.self[:], cfg.Key.PubKey().SerializeCompressed())
 	if err := r.load(records); err != nil {
@@ -165,6 +173,8 @@ func (r *Router) block(h Height) {
 		}
 	}
 	r.forget()
+	r.forgetInvoices()
+	r.forgetPayments()
 }
 
 // tick takes in the time: sets that waited long enough fail, invoices expire.

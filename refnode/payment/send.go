@@ -53,6 +53,9 @@ func (r *Router) Pay(channels Channels, q PayRequest) (Payment, []Action, error)
 		}
 		return r.show(old), nil, nil
 	}
+	if old == nil && r.spent[request.Hash] {
+		return Payment{}, nil, fmt.Errorf("%w: %v: %w", ErrDuplicate, request.Hash, errPaid)
+	}
 	p, err := r.newPayment(q, request)
 	if err != nil {
 		return Payment{}, nil, err
