@@ -36,6 +36,7 @@ type taker struct {
 	t     *testing.T
 	dir   string
 	rules rule.Set
+	many  bool // outputs, each with a key of its own
 	store *store.Store
 	hub   *hub.Hub
 	lsp   wire.Point
@@ -55,11 +56,15 @@ func deriver(who string) hub.Derive {
 func (k *taker) start() {
 	k.t.Helper()
 	var err error
+	var outputs hub.Factory = oneOutput{secret("channel_key")}
+	if k.many {
+		outputs = manyOutputs{}
+	}
 	k.store, err = store.Open(k.dir)
 	check(k.t, err)
 	k.hub, err = hub.Open(hub.Config{
 		Store: k.store, Key: secret("client"), Net: &chaincfg.RegressionNetParams, Rand: source("client"), Derive: deriver("client"), Rules: k.rules,
-		Factories: map[wire.ProtocolID]hub.Factory{{1}: oneOutput{secret("channel_key")}},
+		Factories: map[wire.ProtocolID]hub.Factory{{1}: outputs},
 	}, 100)
 	check(k.t, err)
 	k.hub.Connected(k.lsp, nil)
@@ -72,12 +77,19 @@ func (k *taker) stop() {
 
 // signs opens a channel as far as the client goes, with the keys that a salt gives the
 // LSP, and reports whether the client signs the LSP's first commitment.
-func (k *taker) signs(salt byte, feerate uint32) bool {
+func (k *taker) signs(salt byte, feerate uint32) bool { return k.signsAt(salt, feerate, 1) }
+
+// factoryOf is the factory that has an output.
+func factoryOf(index uint16) [32]byte { return [32]byte{8, byte(index / 7)} }
+
+// signsAt does so on another output.
+func (k *taker) signsAt(salt byte, feerate uint32, index uint16) bool {
 	k.t.Helper()
 	k.n++
 	keys, err := hub.Keys(deriver("lsp"), hub.Salt{salt}, secret("lsp_channel_key"))
 	check(k.t, err)
-	open := channel.NewOpen(chainHash, wire.ChannelID{9, k.n}, 100_000, wire.ChannelInFactory{ProtocolID: wire.ProtocolID{1}, EarlyWarningTime: 144}, hub.Points(keys))
+	in := wire.ChannelInFactory{ProtocolID: wire.ProtocolID{1}, InstanceID: factoryOf(index), EarlyWarningTime: 144}
+	open := channel.NewOpen(chainHash, wire.ChannelID{9, k.n}, 100_000, in, hub.Points(keys))
 	open.FeeratePerKw = feerate
 	ours, theirs, err := k.hub.NewKeys(k.lsp, open)
 	check(k.t, err)
@@ -85,7 +97,7 @@ func (k *taker) signs(salt byte, feerate uint32) bool {
 	m, err := channel.NewOpener(channel.Config{Keys: keys}, open, accept)
 	check(k.t, err)
 	check(k.t, k.hub.Opened(k.lsp, peer.Opening{Salt: ours, Open: open, Accept: accept}))
-	check(k.t, m.Outpoint(wire.Txid{5}, 1))
+	check(k.t, m.Outpoint(wire.Txid{5}, index))
 	for _, a := range m.Take() {
 		if s, ok := a.(channel.Send); ok {
 			k.hub.Receive(k.lsp, open.TemporaryChannelID, s.Message)

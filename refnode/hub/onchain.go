@@ -149,6 +149,7 @@ func (h *Hub) seen(e ending, p *closing.Plan) (news bool, err error) {
 		if p.Done() {
 			c.machine.Forget()
 			st.writes = append(st.writes, c.salt.erase)
+			st.pruneFirsts(c)
 		}
 	})
 }
