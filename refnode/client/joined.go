@@ -15,7 +15,10 @@ import (
 // restart too. It is kept from before the answer to the invitation: for good, or, when
 // the attempt ended before a proposal, as long as the connection. No key of the attempt
 // has done anything then. Each LSP has a limit of its own, so that none of them keeps a
-// client from joining another.
+// client from joining another; and since node ids cost nothing, all strangers together
+// have one. An LSP is a stranger until it has funded a factory with this client, unless
+// the client was told of it. When strangers have used up what there is for them, no
+// other one is joined: an id is never forgotten to make room.
 
 // Buckets of the ids that were joined, and of how many there are by LSP.
 const (
@@ -24,10 +27,11 @@ const (
 )
 
 // How many ids of one LSP are kept at most: of one that has funded a factory with this
-// client, and of any other.
+// client, and of any other; and how many of all strangers together.
 const (
-	maxJoined   = 1 << 14
-	maxStranger = 256
+	maxJoined    = 1 << 14
+	maxStranger  = 256
+	maxStrangers = 1 << 12
 )
 
 func joinedKey(lsp ceremony.Peer, id wire.CeremonyID) string {
@@ -36,11 +40,48 @@ func joinedKey(lsp ceremony.Peer, id wire.CeremonyID) string {
 
 // joinedLimit is how many ids of an LSP are kept. The caller holds c.mu.
 func (c *Client) joinedLimit(lsp ceremony.Peer) uint32 {
-	m := c.machines[lsp]
-	if m != nil && slices.ContainsFunc(m.Factories(), func(h *ceremony.Held) bool { return c.confirmed[h.ID()] }) {
+	if c.hasFunded(lsp) {
 		return maxJoined
 	}
 	return maxStranger
+}
+
+// hasFunded reports whether an LSP has funded a factory with this client. The caller
+// holds c.mu.
+func (c *Client) hasFunded(lsp ceremony.Peer) bool {
+	m := c.machines[lsp]
+	return m != nil && slices.ContainsFunc(m.Factories(), func(h *ceremony.Held) bool { return c.confirmed[h.ID()] })
+}
+
+// stranger reports whether an LSP is neither known from a factory nor from the
+// configuration. The caller holds c.mu.
+func (c *Client) stranger(lsp ceremony.Peer) bool {
+	return !slices.Contains(c.cfg.LSPs, lsp) && !c.hasFunded(lsp)
+}
+
+// strangersCount is how many ids of all strangers are kept. The caller holds c.mu.
+func (c *Client) strangersCount(tx *store.Tx) (sum uint32, err error) {
+	names, err := tx.Keys(countBucket)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		var lsp ceremony.Peer
+		raw, err := hex.DecodeString(name)
+		if err != nil || len(raw) != len(lsp) {
+			return 0, fmt.Errorf("the number of attempts of %q, which is no LSP", name)
+		}
+		copy(lsp[:], raw)
+		if !c.stranger(lsp) {
+			continue
+		}
+		n, err := joinedCount(tx, lsp)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }
 
 // joinedCount is how many ids of an LSP are kept.
@@ -65,7 +106,7 @@ func setJoinedCount(tx *store.Tx, lsp ceremony.Peer, n uint32) error {
 
 // joins implements ceremony.ClientConfig.Joins.
 func (c *Client) joins(lsp ceremony.Peer, id wire.CeremonyID) error {
-	limit := c.joinedLimit(lsp)
+	limit, stranger := c.joinedLimit(lsp), c.stranger(lsp)
 	return c.cfg.Store.Update(func(tx *store.Tx) error {
 		key := joinedKey(lsp, id)
 		_, found, err := tx.Get(joinedBucket, key)
@@ -81,6 +122,15 @@ func (c *Client) joins(lsp ceremony.Peer, id wire.CeremonyID) error {
 		}
 		if n >= limit {
 			return ceremony.ErrTooMany
+		}
+		if stranger {
+			all, err := c.strangersCount(tx)
+			if err != nil {
+				return err
+			}
+			if all >= maxStrangers {
+				return ceremony.ErrTooMany
+			}
 		}
 		if err := setJoinedCount(tx, lsp, n+1); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"superscalar/refnode/ceremony"
+	"superscalar/refnode/client"
 	"superscalar/refnode/role/roletest"
 	"superscalar/wire"
 )
@@ -121,6 +122,55 @@ func TestOneLSPCannotFillTheShareOfAnother(t *testing.T) {
 	if _, ok := invite(stranger, n).(*wire.Join); !ok {
 		t.Error("what was dropped still counts")
 	}
+}
+
+// Strangers with ever new node ids fill what there is for all of them, and no more:
+// then the next one is refused, and what was joined stays joined. An LSP that has funded
+// a factory, or that the client was told of, has its own share all the same, and what
+// strangers give back is free again.
+func TestStrangersHaveOneShareTogether(t *testing.T) {
+	w := roletest.New(t, 1)
+	w.Factory("kickoff 1 / ps 2")
+	c, own := w.Clients[0], ceremony.Peer{2, 0xdd}
+	if err := c.Client.CheckFunding(); err != nil {
+		t.Fatal(err)
+	}
+	stranger := func(n int) ceremony.Peer { return ceremony.Peer{3, byte(n), byte(n >> 8)} }
+	kept := func() int {
+		names, err := c.Store.Keys("joined")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	before := kept()
+	check := func(what string, lsp ceremony.Peer, want bool) {
+		t.Helper()
+		answer := invited(w, lsp, wire.CeremonyID{1, 0xaa})
+		if _, joined := answer.(*wire.Join); joined != want {
+			t.Fatalf("%s: it answers %+v", what, answer)
+		}
+	}
+	client.FillJoined(t, c.Store, client.MaxStrangers-2, func(n int) ceremony.Peer { return stranger(1 + n/client.MaxStranger) })
+	check("a stranger, room for two", stranger(1000), true)
+	check("another one, room for one", stranger(1001), true)
+	check("no room", stranger(1002), false)
+	check("no room for a stranger that was joined before, either", stranger(16), false)
+	check("an LSP with a factory", w.LSP.Peer, true)
+	if n := kept(); n != before+client.MaxStrangers+1 {
+		t.Errorf("%d ids are kept, %d before", n, before)
+	}
+	c.Client.Receive(stranger(1001), &wire.Abort{Attempt: wire.Attempt{Ceremony: wire.CeremonyID{1, 0xaa}}, Reason: wire.ReasonRestart})
+	c.Client.Disconnected(stranger(1001))
+	check("what a stranger gave back is free", stranger(1002), true)
+	check("and taken", stranger(1003), false)
+
+	c.LSPs = []ceremony.Peer{own}
+	restarts(w)
+	check("an LSP that it was told of", own, true)
+	c.LSPs = nil
+	restarts(w)
+	check("after a restart", stranger(1004), false)
 }
 
 // What cannot be kept is not joined.
