@@ -101,6 +101,10 @@ type Node struct {
 
 	mu    sync.Mutex
 	conns map[transport.NodeID]*conn
+	// reached is where peers were reached last, and dialling counts how often the
+	// dialling of a lost one has begun.
+	reached  map[transport.NodeID]transport.Address
+	dialling map[transport.NodeID]uint64
 }
 
 // Errors of commands given to a node.
@@ -119,7 +123,9 @@ func Start(cfg Config) (*Node, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	codec := wire.Codec{Envelope: cfg.Envelope, Rules: cfg.Rules}
-	n := &Node{cfg: cfg, conns: map[transport.NodeID]*conn{}}
+	n := &Node{
+		cfg: cfg, conns: map[transport.NodeID]*conn{}, reached: map[transport.NodeID]transport.Address{}, dialling: map[transport.NodeID]uint64{},
+	}
 	n.plugins = []plugin.Plugin{plugin.NewSuperScalar(codec, cfg.Ceremonies)}
 	if cfg.Loopback {
 		loopback := plugin.NewLoopback(codec, n.randomReader())
@@ -175,7 +181,7 @@ func (n *Node) accept() {
 		if err != nil {
 			return // closed
 		}
-		_ = n.add(tc, nil)
+		_ = n.add(tc, false)
 	}
 }
 
@@ -190,7 +196,10 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 	if err != nil {
 		return err
 	}
-	if err := n.add(tc, &to); err != nil {
+	n.mu.Lock()
+	n.reached[to.ID] = to
+	n.mu.Unlock()
+	if err := n.add(tc, true); err != nil {
 		return err
 	}
 	if n.cfg.Dialled != nil {
@@ -200,9 +209,9 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 }
 
 // add serves a connection, unless there is one with the peer already that has
-// to stay (TRN-011, TRN-012). An address is that of a peer that was dialled.
-func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
-	c := n.newConn(tc, to != nil)
+// to stay (TRN-011, TRN-012).
+func (n *Node) add(tc *transport.Conn, dialled bool) error {
+	c := n.newConn(tc, dialled)
 	kept, replaced, err := n.take(c)
 	if err != nil || !kept {
 		_ = tc.Close()
@@ -223,8 +232,8 @@ func (n *Node) add(tc *transport.Conn, to *transport.Address) error {
 		}
 		last = n.remove(c) && last
 		close(c.gone)
-		if last && to != nil && n.cfg.Keep != nil {
-			n.redial(*to)
+		if last {
+			n.lost(c.id)
 		}
 	}()
 	return nil

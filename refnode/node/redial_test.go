@@ -1,7 +1,10 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,6 +175,68 @@ func TestANodeThatStartsAgainDials(t *testing.T) {
 			t.Errorf("%d connections of a closed node", got)
 		}
 	}
+}
+
+// What was dialled once is dialled again when its last connection is lost, whoever
+// dialled that: one that came after the node's own was lost, one that took its place
+// (TRN-012), and one that came before a node that starts again had dialled. The peer may
+// have forgotten the way.
+func TestTheAddressOutlivesTheConnection(t *testing.T) {
+	lostAgain := func(l *lost, c *transport.Conn) {
+		l.t.Helper()
+		before := l.log.count("a lost peer does not answer")
+		l.hangUp(c)
+		waitTimers(l.t, l.clock, 1)
+		l.clock.Advance(time.Second)
+		l.attempts(before + 1)
+	}
+	t.Run("after it was lost", func(t *testing.T) {
+		l := lose(t, nil)
+		waitTimers(t, l.clock, 1)
+		c := ready(t, l.node, 2, loopback)
+		l.clock.Advance(time.Hour) // who was dialling sees that there is no need
+		waitTimers(t, l.clock, 0)
+		l.attempts(0)
+		lostAgain(l, c)
+	})
+	t.Run("while it was there", func(t *testing.T) {
+		own, other := byte(1), byte(2)
+		if id := func(seed byte) []byte { return key(seed).PubKey().SerializeCompressed() }; bytes.Compare(id(own), id(other)) < 0 {
+			own, other = other, own // the connection of the smaller id stays
+		}
+		l := &lost{t: t, clock: transport.NewManualClock(begin)}
+		l.keep.Store(true)
+		var err error
+		if l.peer, err = transport.Listen("127.0.0.1:0", transport.Options{Key: key(other)}); err != nil {
+			t.Fatal(err)
+		}
+		cfg := config(node.Client, own)
+		cfg.Clock, cfg.Keep = l.clock, func(plugin.PeerID) bool { return l.keep.Load() }
+		l.node, l.log = start(t, cfg)
+		if err := l.node.Connect(t.Context(), l.peer.Address()); err != nil {
+			t.Fatal(err)
+		}
+		older := l.accept()
+		_ = l.peer.Close()
+		c := ready(t, l.node, other, loopback)
+		if _, err := ended(t, older); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the older connection stays")
+		}
+		lostAgain(l, c)
+	})
+	t.Run("before it was dialled", func(t *testing.T) {
+		l := &lost{t: t, clock: transport.NewManualClock(begin)}
+		l.keep.Store(true)
+		l.listen("127.0.0.1:0")
+		l.to = l.peer.Address()
+		_ = l.peer.Close()
+		cfg := config(node.Client, 1)
+		cfg.Clock, cfg.Keep = l.clock, func(plugin.PeerID) bool { return l.keep.Load() }
+		l.node, l.log = start(t, cfg)
+		c := ready(t, l.node, 2, loopback)
+		l.node.Reconnect([]transport.Address{l.to})
+		lostAgain(l, c)
+	})
 }
 
 // A connection that the peer dialled is the peer's to dial again.
