@@ -27,11 +27,37 @@ type lane struct {
 // ErrNoRoute is a payment for which there is no way, or none that can carry it.
 var ErrNoRoute = errors.New("no route to the payee")
 
+// ErrNoHint is ErrNoRoute of an invoice without route hints whose payee is no peer:
+// there is no gossip, so nothing says who leads there, not even when payee and payer
+// have the same LSP.
+var ErrNoHint = fmt.Errorf("%w: the invoice has no route hint, and the payee is no peer of this node: "+
+	"ask the payee for an invoice with a hint, or name in the order a channel that leads there from a peer", ErrNoRoute)
+
+// noWay says why there is no lane at all.
+func (r *Router) noWay(p *payment) error {
+	peers := slices.ContainsFunc(r.paths(p.request.Payee, p.routes()), func(way path) bool {
+		return len(r.channels.To(way.first(p.request.Payee))) > 0
+	})
+	switch {
+	case len(r.channels.All()) == 0:
+		return fmt.Errorf("%w: this node has no channel", ErrNoRoute)
+	case !peers && len(p.routes()) == 0:
+		return ErrNoHint
+	case !peers:
+		return fmt.Errorf("%w: no route hint begins at a peer of this node", ErrNoRoute)
+	default:
+		return fmt.Errorf("%w: each channel that leads there is down, refuses, or has failed", ErrNoRoute)
+	}
+}
+
 // plan splits what is missing of a payment over channels and paths: fewest
 // parts first, the largest first. The same channels and the same history give the
 // same plan. Excluded channels refused an HTLC in this step.
 func (r *Router) plan(p *payment, missing Msat, excluded []wire.ChannelID) ([]shot, error) {
 	links, lanes := r.lanes(p, excluded)
+	if len(lanes) == 0 {
+		return nil, r.noWay(p)
+	}
 	room := make([]Msat, len(links))
 	for i, l := range links {
 		room[i] = l.CanSend
