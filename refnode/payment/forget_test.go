@@ -191,7 +191,7 @@ func TestAHashIsPaidOnce(t *testing.T) {
 	b := archive(t)
 	request := func(n byte) (string, Preimage) {
 		pre := Preimage{n}
-		return asked(t, other, func(i *Bolt11) { i.Hash, i.Timestamp, i.Expiry = pre.Hash(), b.now, 1 << 30 }), pre
+		return asked(t, other, func(i *Bolt11) { i.Hash, i.Timestamp, i.Expiry = pre.Hash(), b.now, 1<<30 }), pre
 	}
 	pay := func(text string) error {
 		t.Helper()
