@@ -66,7 +66,7 @@ func signedOnce(p *harness.Play) {
 // absorbedAsCommitted has the LSP call an absorbed channel off alone, pay the client there
 // and begin its change again.
 func absorbedAsCommitted(p *harness.Play) {
-	a := absorbingOfClient(p)
+	a := absorbingOfClient(p, soldMsat)
 	a.hold(1, wire.TypeNonces)
 	a.update()
 	if !p.Check(rule.CHG028, a.kept != nil, gomega.BeTrue(), "control: both channels are committed") {
