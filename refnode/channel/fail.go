@@ -124,6 +124,19 @@ func (m *Machine) Forget() {
 	m.save()
 }
 
+// Unpaid says that the funding transaction of a channel outside a factory is in a
+// block and does not pay what was agreed: there is nothing to close, and nothing was
+// ever received (BOLT 2, "The channel_ready Message").
+func (m *Machine) Unpaid() {
+	if m.over() {
+		return
+	}
+	m.Failure = "the funding transaction does not pay the funding output"
+	m.Forget()
+	m.send(m.errorMessage())
+	m.act(Closed{m.Failure})
+}
+
 // Restart announces what a restored channel has open: it is the first input
 // after Restore.
 func (m *Machine) Restart() {

@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/chain"
 	"superscalar/refnode/channel"
@@ -100,6 +102,11 @@ func (st *step) confirm(b *chain.Block) {
 		txid := wire.Txid(tx.TxHash())
 		for _, c := range wanted[txid] {
 			if c.machine.Open.ChannelInFactory == nil {
+				if !pays(c.machine, tx) {
+					c.machine.Unpaid()
+					st.touch(c)
+					continue
+				}
 				c.confirmed = payment.SCID(uint64(b.Height)<<40 | uint64(i)<<16 | uint64(c.machine.Fundings[0].Index))
 			}
 			c.machine.FundingConfirmed(txid)
@@ -110,6 +117,18 @@ func (st *step) confirm(b *chain.Block) {
 			st.keep(c)
 		}
 	}
+}
+
+// pays reports whether a funding transaction has the output of a channel outside a
+// factory: its place, its amount and its script (BOLT 2, "The channel_ready Message").
+// The peer made it; inside a factory every node computes it.
+func pays(m *channel.Machine, tx *btcwire.MsgTx) bool {
+	at, want := int(m.Fundings[0].Index), fundingOutput(m)
+	if at >= len(tx.TxOut) {
+		return false
+	}
+	got := tx.TxOut[at]
+	return got.Value == want.Value && bytes.Equal(got.PkScript, want.PkScript)
 }
 
 // fundings are the channels by the transactions that hold their outputs,

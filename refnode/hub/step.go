@@ -158,9 +158,10 @@ func (st *step) commit() error {
 }
 
 // dropped reports whether nothing of the channel is worth keeping: one inside a
-// factory that was forgotten (CHAN-008, PCF-056).
+// factory that was forgotten (CHAN-008, PCF-056), or one outside whose funding
+// output never was.
 func (c *entry) dropped() bool {
-	return c.machine.Forgotten && c.machine.Open.ChannelInFactory != nil
+	return c.machine.Forgotten && (c.machine.Open.ChannelInFactory != nil || c.confirmed == 0)
 }
 
 // deliver lets everything leave that the step made.

@@ -77,6 +77,9 @@ type party struct {
 	mute    string                 // a kind of message that does not leave
 	clock   *transport.ManualClock // nil: the real one
 	signed  map[string][]byte      // commitment_signed by channel and number
+	// cheats changes the funding transactions that this node makes.
+	cheats func(*btcwire.MsgTx)
+	names  uint32 // the index it says that their output has
 }
 
 func (w *world) party(name string, role node.Role) *party {
@@ -215,8 +218,11 @@ func (p *party) Fund(id string, out *btcwire.TxOut) (*btcwire.MsgTx, uint32, err
 	if err != nil {
 		return nil, 0, err
 	}
+	if p.cheats != nil {
+		p.cheats(u.Tx)
+	}
 	tx, err := p.wallet.Sign(u)
-	return tx, 0, err
+	return tx, p.names, err
 }
 
 // Release implements hub.Wallet.
