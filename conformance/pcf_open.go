@@ -227,6 +227,9 @@ func openFaults() []openFault {
 		bolt2("large-channel", "2^24 sat without option_support_large_channel", func(m *wire.OpenChannel) { m.FundingSat = 1 << 24 }),
 		bolt2("all-pushed", "all funds pushed, so that nobody pays the fee", func(m *wire.OpenChannel) { m.PushMsat = 1000 * m.FundingSat }),
 		bolt2("all-in-reserve", "both sides under the reserve", func(m *wire.OpenChannel) { m.ChannelReserveSat = m.FundingSat }),
+		{"dust-1063", "a dust limit of 1,063 sat and a reserve that is not under it", rule.CHAN036, func(m *wire.OpenChannel) {
+			m.DustLimitSat, m.ChannelReserveSat = 1063, max(m.ChannelReserveSat, 1063)
+		}},
 		bolt2("bad-point", "a funding_pubkey that is no point", func(m *wire.OpenChannel) { m.Keys.Funding[0] = 4 }),
 	}
 }

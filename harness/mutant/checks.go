@@ -135,6 +135,7 @@ func checks() []Mutant {
 		off(rule.PCF068, "ignores channel_in_factory of the wrong length", "ignored"),
 		off(rule.PCF069, "takes any early warning time", "answered with accept_channel"),
 		off(rule.PCF072, "does not check the rules of BOLT 2", "answered with accept_channel"),
+		off(rule.CHAN036, "takes any dust limit", "answered with accept_channel"),
 		off(rule.PCF074, "takes any accept_channel", "ignored"),
 		off(rule.PCF075, "takes a temporary_channel_id twice", "answered with accept_channel"),
 		off(rule.PCF076, "does not forget a channel after an error", "did not come"),

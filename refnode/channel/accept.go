@@ -83,5 +83,8 @@ func CheckAccept(o *wire.OpenChannel, a *wire.AcceptChannel, rules rule.Set) err
 			return &Refusal{Rule: rule.PCF074, Reason: f.reason}
 		}
 	}
+	if reason := dustFault(a.DustLimitSat); reason != "" && rules.On(rule.CHAN036) {
+		return &Refusal{Rule: rule.CHAN036, Reason: reason}
+	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestCheckAccept(t *testing.T) {
 		{"type in a field too long", func(m *wire.AcceptChannel) { m.ChannelType = append([]byte{0}, m.ChannelType...) }, true},
 		{"depth 1", func(m *wire.AcceptChannel) { m.MinimumDepth = 1 }, true},
 		{"depth 2^32-1", func(m *wire.AcceptChannel) { m.MinimumDepth = math.MaxUint32 }, true},
-		{"dust limit is our reserve", func(m *wire.AcceptChannel) { m.DustLimitSat = 10_000 }, false},
+		{"dust limit 1,062", func(m *wire.AcceptChannel) { m.DustLimitSat = 1062 }, false},
 		{"dust limit above our reserve", func(m *wire.AcceptChannel) { m.DustLimitSat = 10_001 }, true},
 		{"dust limit 354", func(m *wire.AcceptChannel) { m.DustLimitSat = 354 }, false},
 		{"dust limit 353", func(m *wire.AcceptChannel) { m.DustLimitSat = 353 }, true},
@@ -67,6 +67,26 @@ func TestCheckAccept(t *testing.T) {
 				t.Errorf("refused %v for %q, want %v", refused, got, tt.refused)
 			}
 		})
+	}
+}
+
+// CHAN-036: three times the least dust limit, and no more, inside a factory and outside.
+func TestDustLimitIsBounded(t *testing.T) {
+	for limit, want := range map[uint64]rule.ID{1062: "", 1063: rule.CHAN036, 10_000: rule.CHAN036} {
+		a := goodAccept()
+		a.DustLimitSat = limit
+		if got, _ := refusal(t, channel.CheckAccept(goodOpen(), a, rule.Set{})); got != want {
+			t.Errorf("accept_channel with %d: refused for %q, want %q", limit, got, want)
+		}
+		a.ChannelType, a.MinimumDepth = channel.OutsideType(), 3
+		o := channel.NewOutsideOpen(chain, fill(1), 10_000_000, 0, keys(1)) // the reserve is 100,000
+		if got, _ := refusal(t, channel.CheckOutsideAccept(o, a, rule.Set{})); got != want {
+			t.Errorf("outside, accept_channel with %d: refused for %q, want %q", limit, got, want)
+		}
+		o.DustLimitSat = limit
+		if got, _ := refusal(t, channel.CheckOutsideOpen(channel.OpenContext{ChainHash: chain}, o)); got != want {
+			t.Errorf("outside, open_channel with %d: refused for %q, want %q", limit, got, want)
+		}
 	}
 }
 

@@ -54,7 +54,6 @@ type HTLCReceived struct {
 	Expiry  Height
 	Onion   []byte // 1,366 bytes
 	PathKey *wire.Point
-	Extra   wire.Stream
 	Refuse  Refuse // not 0: the router must fail it, for this reason
 }
 

@@ -155,7 +155,7 @@ func (m *Machine) batched(msg wire.Message) bool {
 // Batching reports whether the peer is in the middle of a batch for this
 // channel: whatever comes next on the connection has to be handed to Receive,
 // also when it names another channel (PCF-131).
-func (m *Machine) Batching() bool { return m.batch != nil }
+func (m *Machine) Batching() bool { return m.batch != nil && !m.over() }
 
 // wholeBatch processes a batch: one commitment_signed for each output.
 func (m *Machine) wholeBatch(msgs []*wire.CommitmentSigned) {

@@ -19,6 +19,10 @@ type closing struct {
 // standard scripts: what its fee is counted for.
 const closingWeight = 720
 
+// maxClosingRate bounds what an opener pays for a mutual close when nobody says
+// otherwise, in sat per 1,000 weight units: the accepter names the fee and does not pay it.
+const maxClosingRate Feerate = 25_000
+
 // closingTx is the closing transaction, but for its fee.
 func (m *Machine) closingTx() (*commitment.Closing, error) {
 	out, err := m.Fundings[0].output()
@@ -41,10 +45,11 @@ func (m *Machine) feeRange() (low, ideal, high Sat) {
 	if ideal == 0 {
 		ideal = feeOf(max(m.Feerate, MinFeeratePerKw))
 	}
-	high = m.view(m.Side, &m.Fundings[0], latest).Balance[m.Side].Sat()
-	if limit := m.cfg.Limits.MaxClosingFee; limit != 0 {
-		high = min(high, limit)
+	limit := m.cfg.Limits.MaxClosingFee
+	if limit == 0 {
+		limit = max(ideal, feeOf(maxClosingRate))
 	}
+	high = min(m.view(m.Side, &m.Fundings[0], latest).Balance[m.Side].Sat(), limit)
 	low = min(low, high)
 	return low, min(max(ideal, low), high), high
 }

@@ -26,10 +26,24 @@ func (m *Machine) UpdateFee(rate Feerate) error {
 			return &Refused{reason}
 		}
 	}
-	m.Feerates = append(m.Feerates, feeUpdate{Rate: rate, Stage: proposed, Order: m.order()})
+	m.addFee(feeUpdate{Rate: rate, Stage: proposed, Order: m.order()})
 	m.save()
 	m.send(feeMessage(m.ID, rate))
 	return nil
+}
+
+// addFee adds a feerate. Of those that are equally far only the last one says
+// anything, so that no peer makes the list long.
+func (s *State) addFee(u feeUpdate) {
+	var rates []feeUpdate
+	for _, x := range append(s.Feerates, u) {
+		if n := len(rates); n > 0 && rates[n-1].Stage == x.Stage {
+			rates[n-1] = x
+		} else {
+			rates = append(rates, x)
+		}
+	}
+	s.Feerates = rates
 }
 
 // feeReceived handles update_fee.
@@ -54,7 +68,7 @@ func (m *Machine) feeReceived(msg *wire.Base) {
 		m.warn("", fmt.Sprintf("feerate_per_kw %d is above %d", rate, MaxFeeratePerKw))
 		return
 	}
-	m.Feerates = append(m.Feerates, feeUpdate{Rate: rate, Stage: proposed})
+	m.addFee(feeUpdate{Rate: rate, Stage: proposed})
 	reason := m.affordFault(m.Side, m.peer(), func(f *Funding) commitment.State { return m.view(m.Side, f, next) })
 	if reason != "" {
 		m.Feerates = m.Feerates[:len(m.Feerates)-1]

@@ -141,6 +141,7 @@ func (m *Machine) addReceived(msg *wire.Base) {
 		return
 	}
 	h.By, h.Stage = m.peer(), proposed
+	h.Extra = nil // nobody asks for them, and they would be stored with every step
 	switch {
 	case m.Scripts[m.peer()] != nil:
 		m.warn("", "update_add_htlc after shutdown")

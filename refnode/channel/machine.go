@@ -29,7 +29,7 @@ type Limits struct {
 	MaxDustExposure MilliSat // max_dust_htlc_exposure_msat; 0 is 50,000,000
 	MaxExposure     MilliSat // HTLCs towards us at a time, for a node without a reserve on chain; 0 is no limit
 	ClosingFee      Sat      // the fee of a mutual close that we propose; 0 takes the least there is
-	MaxClosingFee   Sat      // the most we pay for it; 0 is all that we have
+	MaxClosingFee   Sat      // the most we pay for it; 0 is 100 sat per virtual byte, or ClosingFee when that is more
 }
 
 // Config is what a Machine needs to know of its node and its peer.

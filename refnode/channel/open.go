@@ -40,6 +40,7 @@ import (
 const (
 	MaxAcceptedHTLCs    = 483       // BOLT 2
 	MinDustLimitSat     = 354       // sat, BOLT 3 "Dust Limits"
+	MaxDustLimitSat     = 1062      // sat, three times that (CHAN-036)
 	MaxFundingSat       = 1<<24 - 1 // sat, without option_support_large_channel
 	MaxToSelfDelay      = 2016      // blocks
 	MinFeeratePerKw     = 253       // sat per 1,000 weight units: 1 sat per virtual byte, rounded up
@@ -120,6 +121,13 @@ var openChecks = []openCheck{
 		return when(m.ChannelType != nil && !knownType(m.ChannelType, ctx.Negotiated), "channel_type is not one this node opens")
 	}},
 	{rule.PCF072, bolt2Fault},
+	{rule.CHAN036, func(_ OpenContext, m *wire.OpenChannel) string { return dustFault(m.DustLimitSat) }},
+}
+
+// dustFault refuses a dust limit with which the peer's commitment would give what
+// is ours to miners (CHAN-036).
+func dustFault(limit uint64) string {
+	return when(limit > MaxDustLimitSat, fmt.Sprintf("dust_limit_satoshis is above %d", MaxDustLimitSat))
 }
 
 func when(bad bool, reason string) string {

@@ -64,6 +64,9 @@ func CheckOutsideOpen(ctx OpenContext, m *wire.OpenChannel) error {
 	if reason := bolt2Fault(ctx, m); reason != "" {
 		return &Refusal{Rule: rule.PCF072, Reason: reason}
 	}
+	if reason := dustFault(m.DustLimitSat); reason != "" && ctx.Rules.On(rule.CHAN036) {
+		return &Refusal{Rule: rule.CHAN036, Reason: reason}
+	}
 	if !outsideType(m.ChannelType) {
 		return &Refusal{Rule: rule.PCF072, Reason: "channel_type is not one this node opens outside a factory"}
 	}

@@ -115,7 +115,7 @@ func (m *Machine) announce(h *HTLC) {
 	}
 	m.act(HTLCReceived{
 		Channel: m.ID, ID: h.ID, Amount: h.Amount, Hash: h.Hash, Expiry: h.Expiry,
-		Onion: h.Onion, PathKey: h.PathKey, Extra: h.Extra, Refuse: h.Refuse,
+		Onion: h.Onion, PathKey: h.PathKey, Refuse: h.Refuse,
 	})
 }
 
