@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"superscalar/refnode/commitment"
+	"superscalar/wire"
 	"superscalar/wire/rule"
 )
 
@@ -22,11 +23,11 @@ func (m *Machine) Block(height Height) {
 	if m.since == 0 {
 		m.since = height
 	}
-	if m.over() {
+	if m.unfunded() {
+		m.Forget() // one that failed, too: else whoever opens and fails channels fills the disk
 		return
 	}
-	if m.unfunded() {
-		m.Forget()
+	if m.over() {
 		return
 	}
 	for _, h := range m.HTLCs {
@@ -45,7 +46,7 @@ func (m *Machine) Block(height Height) {
 // transaction (BOLT 2). Inside a factory it waits for ever (PCF-083). The
 // blocks count from the last start of the node.
 func (m *Machine) unfunded() bool {
-	waits := m.Side == commitment.Accepter && !m.Usable && len(m.Fundings) > 0
+	waits := m.Side == commitment.Accepter && !m.Usable && len(m.Fundings) > 0 && m.Confirmed == wire.Txid{} && !m.Forgotten
 	return waits && (!m.inFactory() || !m.on(rule.PCF083)) && m.height >= m.since+forgetBlocks
 }
 

@@ -114,3 +114,33 @@ func TestNoBatchAfterTheEnd(t *testing.T) {
 		t.Error("the channel still waits for the rest of the batch")
 	}
 }
+
+// An accepter forgets a channel whose funding transaction does not come, failed or not;
+// one whose transaction came it keeps (BOLT 2: 2,016 blocks).
+func TestUnfundedIsForgotten(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		input  func(*channel.Machine)
+		forget bool
+	}{
+		{"it waits", func(*channel.Machine) {}, true},
+		{"it failed", func(m *channel.Machine) { m.ForceClose("now") }, true},
+		{"it confirmed", func(m *channel.Machine) { m.FundingConfirmed(fill(0xf0)) }, false},
+		{"it confirmed and failed", func(m *channel.Machine) { m.FundingConfirmed(fill(0xf0)); m.ForceClose("now") }, false},
+	} {
+		p := newPair(t, setting{plain: true})
+		p.do(0, func(m *channel.Machine) { p.must(m.Outpoint(fill(0xf0), 1)) })
+		p.drain()
+		m := p.nodes[1].m
+		m.Block(100)
+		c.input(m)
+		m.Block(100 + 2015)
+		if m.Forgotten {
+			t.Errorf("%s: forgotten a block too early", c.name)
+		}
+		m.Block(100 + 2016)
+		if m.Forgotten != c.forget {
+			t.Errorf("%s: forgotten: %v", c.name, m.Forgotten)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -74,5 +75,79 @@ func TestFundingIsWorthIt(t *testing.T) {
 	}
 	if f := l.hub.Channels()[0].Failure; strings.Contains(f, "funding") {
 		t.Fatal(f)
+	}
+}
+
+// TestCoinsOfAChannelThatNeverWas: the peer goes away before it has signed. The coins
+// that were to fund the channel can be spent again, at once, and after a crash.
+func TestCoinsOfAChannelThatNeverWas(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		w := newWorld(t)
+		l, c := w.party("l", node.LSP), w.party("c", node.Client)
+		l.coins(2_000_000)
+		l.connect(c)
+		c.mu.Lock()
+		c.refuses = errors.New("no room") // for the commitment: it hangs up
+		c.mu.Unlock()
+		if crash { // what the client says is lost, and then the process
+			l.mu.Lock()
+			l.refuses = errors.New("no room here either")
+			l.mu.Unlock()
+		}
+		w.until("the nodes are connected", func() bool { return l.node.OpenOutside([33]byte(c.id()), 1_000_000, 0) == nil })
+		if crash {
+			w.until("coins are reserved", func() bool { return len(l.wallet.Reservations()) > 0 })
+			l.mu.Lock()
+			l.refuses = nil
+			l.mu.Unlock()
+			l.restart()
+		}
+		w.until("the LSP has forgotten the channel", func() bool { return len(l.hub.Channels()) == 0 })
+		w.until("its coins are free", func() bool { return len(l.wallet.Reservations()) == 0 })
+	}
+}
+
+// TestUnfundedChannelsAreBounded: what costs a peer nothing does not fill the disk.
+func TestUnfundedChannelsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	l, c := w.party("l", node.LSP), w.party("c", node.Client)
+	for range 6 {
+		c.coins(100_000)
+	}
+	c.cheats = func(tx *btcwire.MsgTx) { tx.LockTime = 499_999_999 } // a height: never in a block
+	c.connect(l)
+	for i := range 6 {
+		w.until("the nodes are connected", func() bool { return c.node.OpenOutside([33]byte(l.id()), 50_000, 0) == nil })
+		if i < 4 {
+			w.until("the channel is stored", func() bool { return len(l.hub.Channels()) == i+1 })
+		} else {
+			w.until("the attempt has failed", func() bool { return c.wasted() > i-4 })
+		}
+	}
+	if n := len(l.hub.Channels()); n != 4 {
+		t.Errorf("the LSP keeps %d channels that nobody has funded, want 4", n)
+	}
+	for _, s := range c.hub.Channels() { // failing them makes no room
+		check(t, c.hub.CloseChannel(s.ID, nil, true))
+	}
+	w.until("the LSP knows", func() bool {
+		for _, s := range l.hub.Channels() {
+			if s.Failure == "" {
+				return false
+			}
+		}
+		return true
+	})
+	w.until("the nodes are connected", func() bool { return c.node.OpenOutside([33]byte(l.id()), 50_000, 0) == nil })
+	w.until("the attempt has failed", func() bool { return c.wasted() == 3 })
+	if n := len(c.wallet.Reservations()); n != 4 {
+		t.Errorf("coins are reserved for %d channels, want 4", n)
+	}
+	if n := len(l.hub.Channels()); n != 4 {
+		t.Errorf("%d channels", n)
+	}
+	w.mine(2016, l) // and after two weeks they go, failed or not
+	if n := len(l.hub.Channels()); n != 0 {
+		t.Errorf("%d channels after 2,016 blocks: %+v", n, l.hub.Channels()[0])
 	}
 }

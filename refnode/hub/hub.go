@@ -172,6 +172,7 @@ func (h *Hub) load() (*step, error) {
 	}
 	h.channels, h.block = entries, block
 	h.publish(entries)
+	h.freeCoins()
 	h.height = max(h.height, payment.Height(block.Height))
 	h.router, err = payment.Load(payment.Config{Key: payment.NewKey(h.cfg.Key), Net: h.cfg.Net, Forward: h.cfg.Forward, Rand: h.cfg.Rand, Rules: h.cfg.Rules}, records)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -145,7 +146,7 @@ func fundingOutput(m *channel.Machine) *btcwire.TxOut {
 // fund makes the funding transaction of a channel outside a factory. It is
 // broadcast when both commitments are signed, not before.
 func (h *Hub) fund(c *entry, out *btcwire.TxOut) {
-	id := "channel/" + c.salt.String()
+	id := coinsFor(c.salt)
 	tx, index, err := h.cfg.Wallet.Fund(id, out)
 	h.post(func(st *step) {
 		if !slices.Contains(h.channels, c) {
@@ -207,7 +208,7 @@ func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 		}
 	}
 	if c.machine.Open.ChannelInFactory == nil {
-		return ""
+		return h.tooManyUnfunded(c)
 	}
 	f := h.factory(c.machine.Open)
 	if f == nil {
@@ -223,6 +224,57 @@ func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// Bounds on the channels of peers that wait for a funding transaction which may never
+// come: one costs its peer nothing, and this node a record for 2,016 blocks.
+const (
+	maxUnfunded    = 4   // of one peer
+	maxUnfundedAll = 256 // of all peers
+)
+
+// tooManyUnfunded says why a channel outside a factory is not taken, "" when it is.
+func (h *Hub) tooManyUnfunded(c *entry) string {
+	all, same := 0, 0
+	for _, other := range h.channels {
+		m := other.machine
+		if other == c || m.Side != commitment.Accepter || m.Open.ChannelInFactory != nil || len(m.Fundings) == 0 || m.Usable || m.Confirmed != (wire.Txid{}) {
+			continue
+		}
+		all++
+		if other.peer == c.peer {
+			same++
+		}
+	}
+	if same >= maxUnfunded || all >= maxUnfundedAll {
+		return "too many channels wait for their funding transactions"
+	}
+	return ""
+}
+
+// wasted reports whether the coins of a funding transaction are reserved for nothing:
+// the peer never signed, so it was never broadcast.
+func (c *entry) wasted() bool {
+	return len(c.funding) > 0 && c.machine.Forgotten && !c.machine.GotSigned
+}
+
+// coinsFor is the name of the reservation of the coins that fund a channel.
+func coinsFor(salt Salt) string { return coinsPrefix + salt.String() }
+
+const coinsPrefix = "channel/"
+
+// freeCoins gives back what is reserved for channels that are not there: the process
+// died while they were opened.
+func (h *Hub) freeCoins() {
+	if h.cfg.Coins == nil || h.cfg.Wallet == nil {
+		return
+	}
+	for _, id := range h.cfg.Coins.Reservations() {
+		salt, ours := strings.CutPrefix(id, coinsPrefix)
+		if ours && !slices.ContainsFunc(h.channels, func(c *entry) bool { return c.salt.String() == salt }) {
+			h.cfg.Wallet.Release(id)
+		}
+	}
 }
 
 // txidOf is for the chain, which wants its own type.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"superscalar/refnode/channel"
+	"superscalar/refnode/commitment"
 	"superscalar/refnode/peer"
 	"superscalar/wire"
 )
@@ -137,11 +138,18 @@ func (h *Hub) with(peer wire.Point) []*entry {
 // find returns a peer's channel by its id, temporary or not.
 func (h *Hub) find(peer wire.Point, id wire.ChannelID) *entry {
 	for _, c := range h.channels {
-		if c.peer == peer && (c.machine.ID == id && id != wire.ChannelID{} || len(c.machine.Fundings) == 0 && c.machine.TemporaryID() == id) {
+		if c.peer == peer && (c.machine.ID == id && id != wire.ChannelID{} || c.unanswered() && c.machine.TemporaryID() == id) {
 			return c
 		}
 	}
 	return nil
+}
+
+// unanswered reports whether the peer may still name the channel by its temporary id:
+// an error about funding_created does (BOLT 1, "The error and warning Messages").
+func (c *entry) unanswered() bool {
+	m := c.machine
+	return len(m.Fundings) == 0 || m.Side == commitment.Opener && !m.GotSigned
 }
 
 // batching is the channel in the middle of a batch of the peer, nil when there

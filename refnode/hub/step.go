@@ -169,6 +169,13 @@ func (st *step) deliver() {
 	if slices.ContainsFunc(st.dirty, (*entry).dropped) {
 		st.hub.channels = slices.DeleteFunc(st.hub.channels, (*entry).dropped)
 	}
+	for _, c := range st.touched {
+		if c.wasted() {
+			st.hub.cfg.Wallet.Release(coinsFor(c.salt))
+			c.funding = nil
+			st.hub.channels = slices.DeleteFunc(st.hub.channels, func(other *entry) bool { return other == c })
+		}
+	}
 	st.hub.publish(st.touched)
 	for _, leave := range st.leaves {
 		leave()

@@ -78,8 +78,9 @@ type party struct {
 	clock   *transport.ManualClock // nil: the real one
 	signed  map[string][]byte      // commitment_signed by channel and number
 	// cheats changes the funding transactions that this node makes.
-	cheats func(*btcwire.MsgTx)
-	names  uint32 // the index it says that their output has
+	cheats   func(*btcwire.MsgTx)
+	released int
+	names    uint32 // the index it says that their output has
 }
 
 func (w *world) party(name string, role node.Role) *party {
@@ -226,7 +227,20 @@ func (p *party) Fund(id string, out *btcwire.TxOut) (*btcwire.MsgTx, uint32, err
 }
 
 // Release implements hub.Wallet.
-func (p *party) Release(id string) { _ = p.wallet.Release(id) }
+func (p *party) Release(id string) {
+	if p.wallet.Release(id) == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.released++
+	}
+}
+
+// wasted counts the funding transactions that were made for nothing.
+func (p *party) wasted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.released
+}
 
 // coins gives a party coins.
 func (p *party) coins(sat int64) {
