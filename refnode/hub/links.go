@@ -51,7 +51,7 @@ func (l links) All() []payment.Link {
 
 func (h *Hub) byID(id wire.ChannelID) *entry {
 	for _, c := range h.channels {
-		if c.machine.ID == id && id != (wire.ChannelID{}) {
+		if c.machine.ID == id && id != (wire.ChannelID{}) && !c.machine.Forgotten {
 			return c
 		}
 	}

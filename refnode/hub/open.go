@@ -131,6 +131,10 @@ func (st *step) name(c *entry) {
 		c.machine.ForceClose(err.Error())
 		return
 	}
+	if h.cfg.Rules.On(rule.PCF046) && st.taken(c, channel.ChannelIDOf(txid, index)) {
+		c.machine.ForceClose(outpointTaken)
+		return
+	}
 	_ = c.machine.Outpoint(txid, index) // it was made a moment ago
 }
 
@@ -201,13 +205,11 @@ func (st *step) fundAgain(c *entry) {
 // checkOutpoint says what is wrong with an outpoint of the peer.
 func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 	h := st.hub
-	id := channel.ChannelIDOf(a.Txid, a.Index)
-	for _, other := range h.channels {
-		if other != c && other.machine.ID == id && !other.machine.Forgotten && h.cfg.Rules.On(rule.PCF046) {
-			return "another channel has this funding outpoint" // PCF-046
-		}
-	}
+	taken := func() bool { return h.cfg.Rules.On(rule.PCF046) && st.taken(c, channel.ChannelIDOf(a.Txid, a.Index)) }
 	if c.machine.Open.ChannelInFactory == nil {
+		if taken() {
+			return outpointTaken
+		}
 		return h.tooManyUnfunded(c)
 	}
 	f := h.factory(c.machine.Open)
@@ -217,6 +219,9 @@ func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 	if err := f.CheckOutpoint(c.peer, c.machine.Open, a.Txid, a.Index); err != nil {
 		return err.Error()
 	}
+	if taken() {
+		return outpointTaken
+	}
 	if _, ok := f.(Answerer); ok {
 		return "" // it keeps nothing: its outputs are nowhere
 	}
@@ -224,6 +229,27 @@ func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 		return err.Error()
 	}
 	return ""
+}
+
+const outpointTaken = "another channel has this funding outpoint" // PCF-046
+
+// taken reports whether another channel has the outpoint that gives a channel its id.
+// The output of a factory's channel is not taken by one outside, which whoever knows
+// the tree can name before: that one goes, once c's factory has confirmed the output.
+func (st *step) taken(c *entry, id wire.ChannelID) bool {
+	for _, other := range slices.Clone(st.hub.channels) {
+		m := other.machine
+		if other == c || m.ID != id || m.Forgotten {
+			continue
+		}
+		named := m.Open.ChannelInFactory == nil && m.Side == commitment.Accepter && m.Confirmed == wire.Txid{}
+		if c.machine.Open.ChannelInFactory == nil || !named {
+			return true
+		}
+		m.Unpaid()
+		st.touch(other)
+	}
+	return false
 }
 
 // Bounds on the channels of peers that wait for a funding transaction which may never
