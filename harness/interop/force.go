@@ -204,20 +204,14 @@ func (s *script) resolved(point, kind, id string) error {
 			return false, err
 		}
 		var closed struct {
-			Channels []struct {
-				Point string `json:"channel_point"`
-				Type  string `json:"close_type"`
-			} `json:"channels"`
+			Channels []closedChannel `json:"channels"`
 		}
 		if err := s.lnd.Lncli(s.ctx, &closed, "closedchannels"); err != nil {
 			return false, err
 		}
-		atLND := false
-		for _, c := range closed.Channels {
-			if c.Point == point && c.Type != kind {
-				return false, fmt.Errorf("lnd calls it %s", c.Type)
-			}
-			atLND = atLND || c.Point == point
+		atLND, err := closedAs(closed.Channels, point, kind)
+		if err != nil {
+			return false, err
 		}
 		for _, c := range s.lsp.side.Channels() {
 			if c.ChannelID == id {
@@ -226,6 +220,27 @@ func (s *script) resolved(point, kind, id string) error {
 		}
 		return atLND, nil
 	})
+}
+
+// closedChannel is one of lncli closedchannels.
+type closedChannel struct {
+	Point string `json:"channel_point"`
+	Type  string `json:"close_type"`
+}
+
+// closedAs reports whether a channel is among those that are closed. The error says that lnd
+// gives another kind of end.
+func closedAs(all []closedChannel, point, kind string) (bool, error) {
+	for _, c := range all {
+		if c.Point != point {
+			continue
+		}
+		if c.Type != kind {
+			return false, fmt.Errorf("lnd calls it %s", c.Type)
+		}
+		return true, nil
+	}
+	return false, nil
 }
 
 // wallets are what lnd and the LSP own on the chain, in sat.

@@ -38,8 +38,7 @@ func (s *script) routeOfPart(bolt11 string) (hash, route string, err error) {
 	var inv invoiceAtLND
 	var list struct {
 		Channels []struct {
-			Peer string `json:"remote_pubkey"`
-			ID   string `json:"scid"`
+			ID string `json:"scid"`
 		} `json:"channels"`
 	}
 	var info struct {
@@ -48,25 +47,35 @@ func (s *script) routeOfPart(bolt11 string) (hash, route string, err error) {
 	if err := errors.Join(s.lnd.Lncli(s.ctx, &inv, "decodepayreq", bolt11), s.list(&list), s.lnd.Lncli(s.ctx, &info, "getinfo")); err != nil {
 		return "", "", err
 	}
-	if len(list.Channels) == 0 || len(inv.Hints) == 0 || len(inv.Hints[0].Hops) != 1 {
-		return "", "", errors.New("lnd finds no channel, or no hint of one hop in the invoice")
+	if len(list.Channels) == 0 {
+		return "", "", errors.New("lnd finds no channel")
+	}
+	route, err = inv.route(list.Channels[0].ID, info.Height)
+	return inv.Hash, route, err
+}
+
+// route is that of one part over a channel of lnd's to the node that the invoice names as its
+// hint, at a height in blocks.
+func (inv *invoiceAtLND) route(scid string, height uint32) (string, error) {
+	if len(inv.Hints) == 0 || len(inv.Hints[0].Hops) != 1 {
+		return "", errors.New("the invoice has no hint of one hop")
 	}
 	var delta uint32
 	if _, err := fmt.Sscan(inv.Delta, &delta); err != nil {
-		return "", "", fmt.Errorf("cltv_expiry %q: %w", inv.Delta, err)
+		return "", fmt.Errorf("cltv_expiry %q: %w", inv.Delta, err)
 	}
 	type hop = map[string]any
 	hint, amount := inv.Hints[0].Hops[0], uint64(partFromLND*1000)
-	fee, last := hint.Base+amount*hint.PPM/1_000_000, info.Height+delta+3
+	fee, last := hint.Base+amount*hint.PPM/1_000_000, height+delta+3
 	text, err := json.Marshal(hop{"route": hop{
 		"total_time_lock": last + hint.Delta, "total_fees_msat": fee, "total_amt_msat": amount + fee,
 		"hops": []hop{
-			{"chan_id": list.Channels[0].ID, "pub_key": hint.Node, "amt_to_forward_msat": amount, "fee_msat": fee, "expiry": last, "tlv_payload": true},
+			{"chan_id": scid, "pub_key": hint.Node, "amt_to_forward_msat": amount, "fee_msat": fee, "expiry": last, "tlv_payload": true},
 			{"chan_id": hint.Chan, "pub_key": inv.Payee, "amt_to_forward_msat": amount, "fee_msat": 0, "expiry": last, "tlv_payload": true,
 				"mpp_record": hop{"payment_addr": inv.Address, "total_amt_msat": partsFromLND * 1000}},
 		},
 	}})
-	return inv.Hash, string(text), err
+	return string(text), err
 }
 
 // sendPart has lnd send a part, and returns when that is over.
