@@ -1,8 +1,6 @@
 package role_test
 
 import (
-	"fmt"
-	"slices"
 	"testing"
 
 	"superscalar/refnode/ceremony"
@@ -68,22 +66,6 @@ func (w *cutWorld) pays(c *line, amount channel.MilliSat) {
 	w.run()
 }
 
-// whole reports whether the channels of the first client are one everywhere.
-func (w *cutWorld) whole(id wire.CeremonyID) bool {
-	f := w.lsp().lsp.Factory(id)
-	if f.Interrupted() != "" || len(f.Tree().Channels(0)) != 1 || len(f.Tree().Unpoisoned()) > 0 {
-		return false
-	}
-	for _, p := range w.parties {
-		for _, c := range p.lines {
-			if !c.m.Settled(c.m.Fundings[0].Txid) || c.m.LastLocked == (wire.Txid{}) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // merged checks what became of it: one channel has everything, the others nothing, no
 // msat is lost but what falls off a satoshi, which the LSP has, and payments go on.
 func (w *cutWorld) merged(id wire.CeremonyID, what string) {
@@ -143,129 +125,22 @@ func (w *cutWorld) cutThrough(id wire.CeremonyID) error {
 	return err
 }
 
-// pairs calls f with both sides of each channel of the first client.
-func (w *cutWorld) pairs(f func(ours, theirs *channel.Machine)) {
-	alice := w.parties[1]
-	for _, c := range w.lsp().all(alice.id) {
-		if theirs := alice.lineOf(w.lsp().id, c.m.ID); theirs != nil {
-			f(c.m, theirs.m)
-		}
-	}
+// merger is that update, for the tests that cut it.
+var merger = update{
+	order:  (*cutWorld).cutThrough,
+	stands: func(t *factory.Tree) bool { return len(t.Channels(0)) == 1 },
+	after:  (*cutWorld).merged,
+	each:   1, short: 11,
+	enders: func(int) []int { return []int{0, 1} },
 }
 
-// sameSet checks that both sides of each channel have the same outputs and balances,
-// and a commitment of their own on each that is theirs.
-func (w *cutWorld) sameSet(what string) {
-	w.t.Helper()
-	w.pairs(func(ours, theirs *channel.Machine) {
-		if a, b := outputs(ours), outputs(theirs); !slices.Equal(a, b) || ours.Balance != theirs.Balance {
-			w.t.Fatalf("%s: the LSP has the channel on %v with %v, the client on %v with %v: %q", what, a, ours.Balance, b, theirs.Balance, w.log)
-		}
-		for _, m := range []*channel.Machine{ours, theirs} {
-			for _, f := range m.Fundings {
-				if _, err := m.LatestCommitment(f.Txid); (err == nil) == f.Absorbed() {
-					w.t.Fatalf("%s: a commitment on an output, absorbed %v: %v: %q", what, f.Absorbed(), err, w.log)
-				}
-			}
-			if m.Failure != "" {
-				w.t.Fatalf("%s: the channel failed: %s: %q", what, m.Failure, w.log)
-			}
-		}
-	})
-}
-
-// goOn brings everybody back and repeats the order until the channels are one.
-func (w *cutWorld) goOn(id wire.CeremonyID, what string) {
-	w.t.Helper()
-	for range 6 {
-		w.revive()
-		if w.whole(id) {
-			return
-		}
-		w.late()
-		w.revive()
-		w.sameSet(what)
-		if w.whole(id) {
-			return
-		}
-		if f := w.lsp().lsp.Factory(id); f.Interrupted() == "" && len(f.Tree().Channels(0)) == 3 {
-			w.pairs(func(ours, theirs *channel.Machine) {
-				if len(ours.Fundings) != 1 || !ours.Link().Up || !theirs.Link().Up {
-					w.t.Fatalf("%s: called off, and a channel is on %v, in use: %v, %v: %q", what, outputs(ours), ours.Link().Up, theirs.Link().Up, w.log)
-				}
-			})
-			w.note("ordered again: %v", w.cutThrough(id))
-		}
-	}
-	w.t.Fatalf("%s: not done: %q", what, w.log)
-}
+// whole reports whether the channels of the first client are one everywhere.
+func (w *cutWorld) whole(id wire.CeremonyID) bool { return w.done(merger, id) }
 
 // Wherever a connection breaks or a process ends, the channels become one on both sides
 // or stay what they were, with the same balances, and are one in the end (CHG-017 to
 // CHG-022).
 func TestChannelsBecomeOneThoughCutAnywhere(t *testing.T) {
 	disks, id := chained(t)
-	w := newCutWorld(t, 2, disks)
-	var letters []string
-	w.watch = func(_ int, l letter) fate { letters = append(letters, l.String()); return arrives }
-	w.delivered = 0
-	writes := make([]int, len(w.parties))
-	for i, p := range w.parties {
-		writes[i] = -p.writes
-	}
-	if err := w.cutThrough(id); err != nil || !w.whole(id) {
-		t.Fatalf("not done without a cut: %v: %q, %v", err, w.log, letters)
-	}
-	for i, p := range w.parties {
-		writes[i] += p.writes
-	}
-	w.watch = nil
-	w.merged(id, "without a cut")
-	w.revive()
-	for _, p := range w.parties {
-		p.dead = true
-	}
-	w.revive()
-	w.sameSet("after a restart of everybody")
-
-	scenarios, orders := 0, 0
-	try := func(what string, prepare func(w *cutWorld)) {
-		t.Helper()
-		if scenarios++; (testing.Short() || raced) && scenarios%11 != 0 {
-			return
-		}
-		w := newCutWorld(t, 2, disks)
-		w.delivered = 0
-		prepare(w)
-		_ = w.cutThrough(id)
-		w.watch = nil
-		w.goOn(id, what)
-		w.merged(id, what)
-		orders += w.orders
-	}
-	for k, name := range letters {
-		n := k + 1
-		for _, f := range []fate{lost, lastOne} {
-			try(fmt.Sprintf("message %d, %s, fate %d", n, name, f), func(w *cutWorld) { w.watch = at(n, f) })
-		}
-		for who := range 2 {
-			try(fmt.Sprintf("%s ends before message %d, %s", w.parties[who].name, n, name), func(w *cutWorld) {
-				w.watch = func(i int, _ letter) fate {
-					if i == n {
-						w.parties[who].dead = true
-					}
-					return arrives
-				}
-			})
-		}
-	}
-	for who := range w.parties {
-		for n := 1; n <= writes[who]; n++ {
-			try(fmt.Sprintf("%s ends with its write %d", w.parties[who].name, n), func(w *cutWorld) {
-				p := w.parties[who]
-				p.last = p.writes + n
-			})
-		}
-	}
-	t.Logf("%d messages, %d scenarios, the update was ordered %d times in all", len(letters), scenarios, orders)
+	cutAnywhere(t, disks, id, merger)
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"superscalar/refnode/ceremony"
@@ -103,83 +102,11 @@ func (w *cutWorld) sellSome(id wire.CeremonyID, buyer factory.ClientIndex, amoun
 	return err
 }
 
-// agree checks that both sides of each channel have the same outputs, and a commitment
-// of their own on each.
-func (w *cutWorld) agree(what string) {
-	w.t.Helper()
-	for _, c := range w.parties[1:] {
-		ours, theirs := w.lsp().with(c.id).m, c.with(w.lsp().id).m
-		if a, b := outputs(ours), outputs(theirs); !slices.Equal(a, b) {
-			w.t.Fatalf("%s: %s: the LSP has the channel on %v, the client on %v: %q", what, c.name, a, b, w.log)
-		}
-		for _, m := range []*channel.Machine{ours, theirs} {
-			for _, f := range m.Fundings {
-				if _, err := m.LatestCommitment(f.Txid); err != nil {
-					w.t.Fatalf("%s: %s: %v: %q", what, c.name, err, w.log)
-				}
-			}
-			if m.Failure != "" {
-				w.t.Fatalf("%s: %s: the channel failed: %s: %q", what, c.name, m.Failure, w.log)
-			}
-		}
-	}
-}
-
 func outputs(m *channel.Machine) (all []string) {
 	for _, f := range m.Fundings {
 		all = append(all, fmt.Sprint(f.Txid, f.Index, f.Value))
 	}
 	return all
-}
-
-// complete reports whether the update is done everywhere.
-func (w *cutWorld) complete(id wire.CeremonyID) bool {
-	f := w.lsp().lsp.Factory(id)
-	if f.Interrupted() != "" || f.Tree().Capacities(0) != 100_000+bought {
-		return false
-	}
-	for _, p := range w.parties {
-		for _, c := range p.lines {
-			if !c.m.Settled(c.m.Fundings[0].Txid) || c.m.LastLocked == (wire.Txid{}) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// unmoved checks that an update that was called off has left nothing behind (CHG-009).
-func (w *cutWorld) unmoved(what string) {
-	w.t.Helper()
-	for _, p := range w.parties {
-		for _, c := range p.lines {
-			if len(c.m.Fundings) != 1 || !c.m.Link().Up {
-				w.t.Fatalf("%s: %s: called off, and the channel is on %v, in use: %v: %q", what, p.name, outputs(c.m), c.m.Link().Up, w.log)
-			}
-		}
-	}
-}
-
-// finish brings everybody back and repeats the order until the update is done.
-func (w *cutWorld) finish(id wire.CeremonyID, what string) {
-	w.t.Helper()
-	for range 6 {
-		w.revive()
-		if w.complete(id) {
-			return
-		}
-		w.late()
-		w.revive()
-		w.agree(what)
-		if w.complete(id) {
-			return
-		}
-		if f := w.lsp().lsp.Factory(id); f.Interrupted() == "" && f.Tree().Capacities(0) == 100_000 {
-			w.unmoved(what)
-			w.note("ordered again: %v", w.sell(id))
-		}
-	}
-	w.t.Fatalf("%s: not done: %q", what, w.log)
 }
 
 // afterwards checks that the channels are on the outputs of the tree, that nobody has
@@ -216,99 +143,36 @@ func (w *cutWorld) afterwards(id wire.CeremonyID, what string) {
 	}
 }
 
-// at is the fate of message n.
-func at(n int, f fate) func(int, letter) fate {
-	return func(i int, _ letter) fate {
-		if i == n {
-			return f
-		}
-		return arrives
-	}
+// sold is the update that these tests order.
+var sold = update{
+	order:  (*cutWorld).sell,
+	stands: func(t *factory.Tree) bool { return t.Capacities(0) == 100_000+bought },
+	after:  (*cutWorld).afterwards,
+	each:   1, short: 7,
+	enders: func(n int) []int { return []int{0, 1 + n%2} },
 }
+
+func (w *cutWorld) complete(id wire.CeremonyID) bool       { return w.done(sold, id) }
+func (w *cutWorld) finish(id wire.CeremonyID, what string) { w.goOn(sold, id, what) }
 
 // An update whose connections break and whose processes end at every message and at
 // every write: afterwards both sides of every channel have the same outputs, the
 // update is completed or called off on both, and no sat is lost.
 func TestAnUpdateThatIsCutAnywhere(t *testing.T) {
 	disks, id := before(t)
-	cutAnywhere(t, disks, id, false)
+	cutAnywhere(t, disks, id, sold)
 }
 
 // The same where the stock of another leaf gives, by the state above both (CHG-015).
 func TestAMoveBetweenLeavesThatIsCutAnywhere(t *testing.T) {
 	disks, id := beforeIn(t, twoLeaves)
-	cutAnywhere(t, disks, id, true)
-}
-
-func cutAnywhere(t *testing.T, disks []*disk, id wire.CeremonyID, wider bool) {
-	t.Helper()
-	w := newCutWorld(t, 2, disks)
-	w.wider = wider
-	var letters []string
-	w.watch = func(_ int, l letter) fate { letters = append(letters, l.String()); return arrives }
-	w.delivered = 0
-	writes := make([]int, len(w.parties))
-	for i, p := range w.parties {
-		writes[i] = -p.writes
+	u := sold
+	u.order = func(w *cutWorld, id wire.CeremonyID) error {
+		w.wider = true
+		return w.sell(id)
 	}
-	if err := w.sell(id); err != nil {
-		t.Fatal(err)
-	}
-	if !w.complete(id) {
-		t.Fatalf("not done without a cut: %q, %v", w.log, letters)
-	}
-	for i, p := range w.parties {
-		writes[i] += p.writes
-	}
-	w.watch = nil
-	w.afterwards(id, "without a cut")
-	t.Logf("%d messages, writes %v", len(letters), writes)
-
-	scenarios, orders := 0, 0
-	try := func(what string, prepare func(w *cutWorld)) {
-		t.Helper()
-		scenarios++
-		if (testing.Short() || raced) && scenarios%7 != 0 || wider && scenarios%3 != 0 {
-			return
-		}
-		w := newCutWorld(t, 2, disks)
-		w.wider = wider
-		w.delivered = 0
-		prepare(w)
-		_ = w.sell(id)
-		w.watch = nil
-		w.finish(id, what)
-		w.afterwards(id, what)
-		orders += w.orders
-	}
-	for k, name := range letters {
-		n := k + 1
-		try(fmt.Sprintf("message %d, %s, is lost", n, name), func(w *cutWorld) {
-			w.watch = at(n, lost)
-		})
-		try(fmt.Sprintf("cut after message %d, %s", n, name), func(w *cutWorld) {
-			w.watch = at(n, lastOne)
-		})
-		for _, who := range []int{0, 1 + n%2} {
-			try(fmt.Sprintf("%s ends before message %d, %s", w.parties[who].name, n, name), func(w *cutWorld) {
-				w.watch = func(i int, _ letter) fate {
-					if i == n {
-						w.parties[who].dead = true
-					}
-					return arrives
-				}
-			})
-		}
-	}
-	for who := range w.parties {
-		for n := 1; n <= writes[who]; n++ {
-			try(fmt.Sprintf("%s ends with its write %d", w.parties[who].name, n), func(w *cutWorld) {
-				p := w.parties[who]
-				p.last = p.writes + n
-			})
-		}
-	}
-	t.Logf("%d scenarios, the update was ordered %d times in all", scenarios, orders)
+	u.each = 3
+	cutAnywhere(t, disks, id, u)
 }
 
 // The same with several faults, those of the recovery included, drawn from a seed.
