@@ -5,24 +5,22 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/chain"
 	"superscalar/refnode/channel"
-	"superscalar/refnode/factory"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/payment"
-	"superscalar/refnode/wallet"
+	"superscalar/wire"
 )
 
 // ending is a storm whose channels end on the chain.
 type ending struct {
 	*storm
 	from    chain.Height
-	started map[int]bool              // clients whose channels somebody ends
-	outputs map[btcwire.OutPoint]bool // every output that a channel was or may be on
+	started map[int]bool                      // clients whose channels somebody ends
+	revoked map[wire.ChannelID]channel.Number // commitments of a thief below it are revoked
 }
 
 // mostBlocks is when channels that have not ended never will: above the expiry of any
@@ -33,17 +31,22 @@ const mostBlocks = 700
 // that everybody gets what is theirs.
 func (s *storm) finish() {
 	s.t.Helper()
+	s.steps(40+s.r.IntN(150), s.actions())
 	tip, err := s.chain.Tip(context.Background())
 	s.check(err)
-	e := &ending{s, tip.Height, map[int]bool{}, map[btcwire.OutPoint]bool{}}
-	s.steps(40+s.r.IntN(150), s.actions())
+	e := &ending{storm: s, from: tip.Height, started: map[int]bool{}}
 	s.ends = true
+	if s.plan == cheating {
+		s.breakOff(s.all()[s.r.IntN(1+len(s.clients))])
+		e.revoked = s.revocations()
+	}
 	for block := range mostBlocks {
 		if block%40 == 0 {
 			e.some()
 		}
 		s.steps(s.r.IntN(25), e.actions())
-		e.see()
+		s.see()
+		e.rob()
 		s.mine(1)
 		if e.over() {
 			e.account()
@@ -67,7 +70,7 @@ func (e *ending) some() {
 	s := e.storm
 	var left []*party
 	for _, c := range s.clients {
-		if !e.started[c.index] && !e.onChain(c) {
+		if c != s.thief && !e.started[c.index] && !e.onChain(c) {
 			left = append(left, c)
 		}
 	}
@@ -79,6 +82,9 @@ func (e *ending) some() {
 	s.begin(c)
 	s.begin(s.lsp)
 	who, how := c, s.r.IntN(3)
+	if s.lsp == s.thief {
+		how = s.r.IntN(2)
+	}
 	var err error
 	switch how {
 	case 0:
@@ -115,6 +121,9 @@ func (e *ending) over() bool { return e.open() == "" }
 // open says what has not ended.
 func (e *ending) open() string {
 	for _, p := range e.all() {
+		if p == e.thief {
+			continue
+		}
 		if p.hub == nil {
 			return p.name + " is away"
 		}
@@ -133,137 +142,21 @@ func (e *ending) open() string {
 }
 
 // see remembers the outputs of channels.
-func (e *ending) see() {
-	for _, p := range e.all() {
+func (s *storm) see() {
+	for _, p := range s.all() {
 		if p.hub == nil {
 			continue
 		}
 		for _, ch := range p.hub.Channels() {
 			_ = p.hub.Do(ch.ID, func(m *channel.Machine) error {
 				for _, f := range m.Fundings {
-					e.outputs[btcwire.OutPoint{Hash: chainhash.Hash(f.Txid), Index: uint32(f.Index)}] = true
+					s.outputs[btcwire.OutPoint{Hash: chainhash.Hash(f.Txid), Index: uint32(f.Index)}] = true
 				}
 				for _, r := range m.Replaced {
-					e.outputs[btcwire.OutPoint{Hash: chainhash.Hash(r.Funding.Txid), Index: uint32(r.Funding.Index)}] = true
+					s.outputs[btcwire.OutPoint{Hash: chainhash.Hash(r.Funding.Txid), Index: uint32(r.Funding.Index)}] = true
 				}
 				return nil
 			})
 		}
 	}
-}
-
-// ownScripts are those of a wallet.
-func (e *ending) ownScripts(p *party) map[string]bool {
-	const most = 400
-	w, err := wallet.New(wallet.Options{Keys: func(i uint32) (*btcec.PrivateKey, error) { return p.derive("wallet", i) }})
-	e.check(err)
-	scripts := map[string]bool{}
-	for range most {
-		script, err := w.NewScript()
-		e.check(err)
-		scripts[string(script)] = true
-	}
-	return scripts
-}
-
-// account checks that everybody has got onto the chain what the payments say: a client
-// all of it but for dust, the LSP the rest but for the fees of commitments.
-func (e *ending) account() {
-	s := e.storm
-	s.t.Helper()
-	var blocks []chain.Block
-	s.check(chain.Follow(context.Background(), s.chain, chain.BlockID{}, func(u chain.Update) error {
-		blocks = append(blocks, u.Connected...)
-		return nil
-	}))
-	outputs := map[btcwire.OutPoint]*btcwire.TxOut{}
-	owners := make([]map[string]bool, len(s.all()))
-	for i, p := range s.all() {
-		owners[i] = e.ownScripts(p)
-	}
-	sum, taken, fees, left := payment.Msat(0), make([]int64, len(owners)), int64(0), map[btcwire.OutPoint]int64{}
-	ended := 0
-	for _, b := range blocks {
-		for _, tx := range b.Transactions {
-			txid := tx.TxHash()
-			for i, out := range tx.TxOut {
-				outputs[btcwire.OutPoint{Hash: txid, Index: uint32(i)}] = out
-			}
-			if b.Height <= e.from {
-				continue
-			}
-			follows := false
-			for _, in := range tx.TxIn {
-				_, was := left[in.PreviousOutPoint]
-				delete(left, in.PreviousOutPoint)
-				follows = follows || was || e.outputs[in.PreviousOutPoint]
-				if e.outputs[in.PreviousOutPoint] {
-					ended++
-					sum += payment.Msat(1000 * outputs[in.PreviousOutPoint].Value)
-					fees += outputs[in.PreviousOutPoint].Value
-					for _, out := range tx.TxOut {
-						fees -= out.Value
-					}
-				}
-			}
-			for who, scripts := range owners {
-				if !slices.ContainsFunc(tx.TxOut, func(out *btcwire.TxOut) bool { return scripts[string(out.PkScript)] }) {
-					continue
-				}
-				follows = false // what it leaves is somebody's
-				for _, in := range tx.TxIn {
-					if out := outputs[in.PreviousOutPoint]; out != nil && !scripts[string(out.PkScript)] {
-						taken[who] += out.Value
-					}
-				}
-				for _, out := range tx.TxOut {
-					if !scripts[string(out.PkScript)] {
-						taken[who] -= out.Value // it is claimed later
-					}
-				}
-			}
-			for i, out := range tx.TxOut {
-				if follows {
-					left[btcwire.OutPoint{Hash: txid, Index: uint32(i)}] = out.Value
-				}
-			}
-		}
-	}
-	channels := 0
-	for _, c := range s.clients {
-		channels += len(s.tree().Channels(factory.ClientIndex(c.index)))
-	}
-	if ended != channels && s.lsp.lsp.Factories()[0].Interrupted == "" {
-		s.fail("%d of %d channels ended on the chain", ended, channels)
-	}
-	e.compare(s.entitled(sum), taken, fees, left, ended)
-}
-
-// What may be lost, in sat: an output under the dust limit, and the anchors, which
-// whoever publishes pays for.
-const (
-	dust   = 354
-	anchor = 330
-)
-
-// compare is the end of account. fees is what commitments paid, left what nobody took.
-func (e *ending) compare(want []payment.Msat, taken []int64, fees int64, left map[btcwire.OutPoint]int64, channels int) {
-	s := e.storm
-	s.t.Helper()
-	lost := int64(channels) * dust
-	for _, value := range left {
-		lost += value
-	}
-	text := fmt.Sprintf("on the chain everybody has %v sat, and should have %v; %d sat of fees, %d channels, left is %v", taken, want, fees, channels, left)
-	for i, msat := range want {
-		least, most := int64(msat/1000)-lost, int64(msat/1000)+int64(channels)*anchor+lost
-		if i == 0 {
-			least -= fees + int64(channels)*2*anchor
-			most += stockEach * int64(len(s.clients))
-		}
-		if taken[i] < least || taken[i] > most {
-			s.fail("%s: %s", s.all()[i].name, text)
-		}
-	}
-	s.note("%s", text)
 }

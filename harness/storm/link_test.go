@@ -111,6 +111,9 @@ func nameOf(m wire.Message) string {
 
 // linksOf are the connections of a party.
 func (w *world) linksOf(p *party) (links []*link, side int) {
+	if p.thief {
+		return nil, 0
+	}
 	if p.isLSP() {
 		return w.links, 0
 	}
@@ -152,6 +155,9 @@ func (w *world) open(p *party) {
 	p.opens = nil
 	p.mu.Unlock()
 	for _, o := range opens {
+		if p.thief {
+			return
+		}
 		for _, l := range w.links {
 			if l.up && l.ends[1].p.id() == wire.Point(o.to) {
 				actions, err := l.ends[0].machine.OpenInFactory(o.o)

@@ -45,7 +45,8 @@ type world struct {
 	sockets bool // parties are nodes that listen
 	lsp     *party
 	clients []*party
-	links   []*link // by client; none with sockets
+	doubles []*party // other nodes of a thief
+	links   []*link  // by client; none with sockets
 	log     []string
 }
 
@@ -67,7 +68,10 @@ type party struct {
 	dir   string
 	key   *btcec.PrivateKey
 	runs  int
-	index int // of a client, -1: the LSP
+	index int    // of a client, -1: the LSP
+	purse string // names the coins
+	thief bool   // it has no peers any more, or is another node of such a one
+	past  *past  // of a thief
 
 	disk     disk
 	wallet   *wallet.Wallet
@@ -98,7 +102,7 @@ type opening struct {
 }
 
 func (w *world) party(name string, index int) *party {
-	p := &party{w: w, name: name, dir: filepath.Join(w.dir, name), index: index, signed: map[string][]byte{}, spends: map[string][32]byte{}}
+	p := &party{w: w, name: name, dir: filepath.Join(w.dir, name), index: index, purse: "wallet", signed: map[string][]byte{}, spends: map[string][32]byte{}}
 	p.key, _ = p.derive("node", 0)
 	return p
 }
@@ -166,13 +170,13 @@ func (p *party) start() error {
 }
 
 func (p *party) openWallet() error {
-	saved, _, err := p.disk.Get("wallet", "state")
+	saved, _, err := p.disk.Get("wallet", p.purse)
 	if err != nil {
 		return err
 	}
 	p.wallet, err = wallet.New(wallet.Options{
-		Keys: func(i uint32) (*btcec.PrivateKey, error) { return p.derive("wallet", i) }, Saved: saved,
-		Save: func(state []byte) error { return p.disk.Put("wallet", "state", state) },
+		Keys: func(i uint32) (*btcec.PrivateKey, error) { return p.derive(p.purse, i) }, Saved: saved,
+		Save: func(state []byte) error { return p.disk.Put("wallet", p.purse, state) },
 	})
 	return err
 }

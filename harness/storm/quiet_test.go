@@ -86,6 +86,14 @@ func (s *storm) pairs() (all []pair, problem string) {
 	return all, ""
 }
 
+// tree is the LSP's.
+func (s *storm) tree() *factory.Tree {
+	if s.lsp.lsp == nil {
+		return s.lastTree
+	}
+	return s.lsp.lsp.Factories()[0].Tree
+}
+
 // noise says what is not quiet yet.
 func (s *storm) noise() string {
 	for _, l := range s.links {
@@ -189,84 +197,4 @@ func (s *storm) sameTrees(pairs []pair) {
 	if n != len(pairs) {
 		s.fail("%d channels on %d outputs", len(pairs), n)
 	}
-}
-
-// settled checks that everybody has what the payments say, to the msat: who paid has the
-// preimage, who was paid has settled, and the LSP keeps the fees. sum is what is in all
-// channels.
-func (s *storm) settled(sum payment.Msat) {
-	s.t.Helper()
-	for i, want := range s.entitled(sum) {
-		p := s.all()[i]
-		if have := p.local(); have != want {
-			s.fail("%s has %d msat and not %d", p.name, have, want)
-		}
-	}
-}
-
-// local is what a party has in its channels, HTLCs not counted.
-func (p *party) local() (sum payment.Msat) {
-	for _, c := range p.hub.Channels() {
-		sum += c.Local
-	}
-	return sum
-}
-
-// entitled is what everybody shall have, in the order of all.
-func (s *storm) entitled(sum payment.Msat) []payment.Msat {
-	s.t.Helper()
-	in, out := make([]payment.Msat, len(s.all())), make([]payment.Msat, len(s.all()))
-	settled, paidBy := map[payment.Hash]bool{}, map[payment.Hash]int{}
-	for _, b := range s.bills {
-		inv := s.invoice(b)
-		if inv.State == payment.Settled && !settled[inv.Hash] && !b.payee.isLSP() {
-			settled[inv.Hash] = true
-			in[1+b.payee.index] += inv.Received
-		}
-		if b.parts {
-			if inv.State == payment.Settled && !b.payer.isLSP() {
-				out[1+b.payer.index] += inv.Received
-			}
-			continue
-		}
-		paid, found := b.payer.hub.Payment(b.inv.Hash)
-		switch {
-		case !found: // its process ended before it was stored
-		case paid.State == payment.InFlight:
-			s.fail("%s has %d msat in flight, and no HTLC", b.payer.name, paid.InFlight)
-		case paid.State == payment.Succeeded:
-			if inv.State != payment.Settled || paid.Preimage.Hash() != inv.Hash {
-				s.fail("%s has paid %s, who has not settled", b.payer.name, b.payee.name)
-			}
-			if paidBy[inv.Hash]++; paidBy[inv.Hash] > 1 && !b.payee.isLSP() {
-				// Only on the chain a payee takes what is paid a second time.
-				if !s.ends {
-					s.fail("%s was paid twice by one invoice", b.payee.name)
-				}
-				in[1+b.payee.index] += paid.Amount
-			}
-			if s.ends {
-				s.counts["payments that succeed"]++
-			}
-			if !b.payer.isLSP() {
-				out[1+b.payer.index] += paid.Amount + paid.Fee
-			}
-		}
-	}
-	rest := sum
-	for i := range s.clients {
-		in[1+i] -= out[1+i]
-		rest -= in[1+i]
-	}
-	in[0] = rest
-	return in
-}
-
-func (s *storm) invoice(b *bill) payment.Invoice {
-	for _, i := range b.payee.hub.Invoices() {
-		if i.Hash == b.inv.Hash {
-			return i
-		}
-	}
-	return payment.Invoice{}
 }

@@ -154,7 +154,12 @@ func (w *world) mine(n uint32) {
 	_, err := w.chain.Mine(n)
 	w.check(err)
 	w.note("%d blocks", n)
-	for _, p := range w.all() {
+	w.looks()
+}
+
+// looks shows the chain to everybody.
+func (w *world) looks() {
+	for _, p := range append(w.all(), w.doubles...) {
 		w.look(p)
 	}
 }
@@ -190,7 +195,7 @@ func (w *world) look(p *party) {
 
 // begin starts a process again.
 func (w *world) begin(p *party) {
-	if p.hub != nil {
+	if p.hub != nil || p.past != nil {
 		return
 	}
 	p.set(nil)
@@ -237,9 +242,6 @@ type way struct {
 	l    *link
 	side int
 }
-
-// tree is the LSP's.
-func (w *world) tree() *factory.Tree { return w.lsp.lsp.Factories()[0].Tree }
 
 // told is what everybody said, for a failure.
 func (w *world) tail() []string {

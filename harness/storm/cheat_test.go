@@ -1,0 +1,224 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/channel"
+	"superscalar/refnode/factory"
+	"superscalar/wire"
+)
+
+// record is a copy of what a party had on its disk once. Whoever starts a node on it
+// publishes the tree, the sales and the commitments of then.
+type record struct {
+	p   *party
+	dir string
+}
+
+// loot is a commitment that was complete on its owner's side once: on an output that it
+// had, one that a change that was called off or is not complete would have had, or that of a channel that
+// another one absorbed.
+type loot struct {
+	owner  *party
+	id     wire.ChannelID
+	number channel.Number
+	spends btcwire.OutPoint
+	tx     *btcwire.MsgTx
+}
+
+// mostRecords bounds the copies of a party's disk.
+const mostRecords = 6
+
+// someRecord copies a disk.
+func (s *storm) someRecord() bool {
+	p := s.anybody()
+	if p == nil || p.fault() != nil {
+		return false
+	}
+	s.pocket(p)
+	n := 0
+	for _, r := range s.records {
+		if r.p == p {
+			n++
+		}
+	}
+	if n < mostRecords {
+		s.copyDisk(p)
+	}
+	return true
+}
+
+func (s *storm) copyDisk(p *party) {
+	r := record{p, filepath.Join(s.dir, fmt.Sprintf("record %d", len(s.records)))}
+	s.check(os.CopyFS(r.dir, os.DirFS(p.dir)))
+	s.records = append(s.records, r)
+	s.note("record %d is of %s", len(s.records)-1, p.name)
+}
+
+// pocket keeps every commitment that a party could publish now.
+func (s *storm) pocket(p *party) {
+	for _, ch := range p.hub.Channels() {
+		_ = p.hub.Do(ch.ID, func(m *channel.Machine) error {
+			for _, o := range m.Outputs() {
+				if o.Ours == nil {
+					continue
+				}
+				tx := o.Ours.Tx
+				if slices.ContainsFunc(s.loot, func(l *loot) bool { return l.tx.TxHash() == tx.TxHash() }) {
+					continue
+				}
+				s.loot = append(s.loot, &loot{p, ch.ID, m.LocalNumber, tx.TxIn[0].PreviousOutPoint, tx})
+			}
+			return nil
+		})
+	}
+}
+
+// someLoot keeps commitments without a copy of the disk.
+func (s *storm) someLoot() bool {
+	p := s.anybody()
+	if p == nil {
+		return false
+	}
+	s.pocket(p)
+	return true
+}
+
+// breakOff makes a party a thief: it answers nobody any more, and its other nodes start, each
+// on what the disk held at another moment, with coins of their own.
+func (s *storm) breakOff(p *party) {
+	s.begin(p)
+	s.pocket(p)
+	s.copyDisk(p)
+	past := p.remember()
+	s.lastTree = s.tree()
+	s.end(p)
+	p.past, p.thief, s.thief = past, true, p
+	var own []record
+	for _, r := range s.records {
+		if r.p == p {
+			own = append(own, r)
+		}
+	}
+	for k := range 1 + s.r.IntN(2) {
+		i := s.r.IntN(len(own))
+		r := own[i]
+		own = slices.Delete(own, i, i+1)
+		s.double(r, k)
+		if len(own) == 0 {
+			break
+		}
+	}
+	s.note("%s is a thief with %d nodes and %d commitments", p.name, len(s.doubles), len(s.loot))
+}
+
+// double starts another node of a thief, and has it leave.
+func (s *storm) double(r record, k int) {
+	q := s.party(r.p.name, r.p.index)
+	q.dir, q.thief, q.purse, q.runs = r.dir, true, fmt.Sprint("purse ", k), 1000*(k+1)
+	s.check(q.start())
+	s.t.Cleanup(q.stop)
+	var outs []*btcwire.TxOut
+	for range bumpsOther {
+		script, err := q.wallet.NewScript()
+		s.check(err)
+		outs = append(outs, btcwire.NewTxOut(coinBump, script))
+	}
+	_, err := s.chain.FundOutputs(outs...)
+	s.check(err)
+	s.doubles = append(s.doubles, q)
+	s.note("another node of %s starts on %s", q.name, filepath.Base(q.dir))
+	if q.isLSP() {
+		for i := range s.clients {
+			s.check(q.lsp.LeaveFor(s.id, factory.ClientIndex(i)))
+		}
+	} else {
+		s.check(q.client.Leave(s.lsp.id(), s.id))
+	}
+}
+
+// rob puts a commitment of the thief into a block, as somebody may who mines: in place of
+// what others have in the mempool.
+func (e *ending) rob() {
+	s := e.storm
+	if s.thief == nil || s.r.IntN(4) > 0 {
+		return
+	}
+	for _, i := range s.r.Perm(len(s.loot)) {
+		l := s.loot[i]
+		if l.owner != s.thief {
+			continue
+		}
+		if _, unspent, err := s.chain.Output(context.Background(), l.spends); err != nil || !unspent {
+			continue
+		}
+		if _, err := s.chain.MineWith(l.tx); err != nil {
+			continue
+		}
+		s.note("the thief mines commitment %d of %.8s", l.number, l.id)
+		s.counts["commitments that a thief mines"]++
+		s.looks()
+		return
+	}
+}
+
+// isRevoked reports whether a transaction is a commitment of the thief that it had
+// revoked when it broke off.
+func (e *ending) isRevoked(tx *btcwire.MsgTx) bool {
+	if e.thief == nil {
+		return false
+	}
+	i := slices.IndexFunc(e.loot, func(l *loot) bool { return l.owner == e.thief && l.tx.TxHash() == tx.TxHash() })
+	return i >= 0 && e.loot[i].number < e.revoked[e.loot[i].id]
+}
+
+// revocations are the numbers that the peers of the thief wait for, by channel: all below were revoked.
+func (s *storm) revocations() map[wire.ChannelID]channel.Number {
+	all := map[wire.ChannelID]channel.Number{}
+	for _, p := range s.all() {
+		if p == s.thief {
+			continue
+		}
+		s.begin(p)
+		for _, ch := range p.hub.Channels() {
+			if x := p.state(ch.ID); x != nil && (s.thief.isLSP() || ch.Peer == s.thief.id()) {
+				all[ch.ID] = x.Revoked.Next()
+			}
+		}
+	}
+	return all
+}
+
+// forfeits checks who takes in a transaction that spends a revoked commitment, or what the thief
+// made of one, and reports whether what it leaves is forfeit still: a second stage.
+func (b *books) forfeits(who int, tx *btcwire.MsgTx) bool {
+	s := b.e.storm
+	if who != b.e.thiefIndex() {
+		s.counts["transactions that punish"]++
+		return false
+	}
+	gain := int64(0)
+	for _, in := range tx.TxIn {
+		if at := in.PreviousOutPoint; b.forfeit[at] {
+			gain += b.outputs[at].Value
+		}
+	}
+	for _, out := range tx.TxOut {
+		if !b.owners[who][string(out.PkScript)] {
+			gain -= out.Value
+		}
+	}
+	if gain > crumb {
+		s.fail("the thief %s takes %d sat of a revoked commitment: %s", s.thief.name, gain, tx.TxHash())
+	}
+	return true
+}
+
+// thiefIndex is that of the thief in all, -1: there is none.
+func (e *ending) thiefIndex() int { return slices.Index(e.all(), e.thief) }
