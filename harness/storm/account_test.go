@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/txscript"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/ceremony"
 	"superscalar/refnode/chain"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/payment"
+	"superscalar/refnode/role"
 	"superscalar/refnode/wallet"
 )
 
@@ -58,7 +62,7 @@ func (e *ending) account() {
 		}
 		return nil
 	}))
-	if e.thief == nil {
+	if e.lsp.past == nil && e.thief == nil {
 		channels := 0
 		for _, c := range e.clients {
 			channels += len(e.tree().Channels(factory.ClientIndex(c.index)))
@@ -70,10 +74,17 @@ func (e *ending) account() {
 	b.compare(e.entitled(b.sum))
 }
 
-// ownScripts are those of a wallet, and of the other ones of a thief.
+// ownScripts are those of a wallet and of payouts, and of the other wallets of a thief.
 func (e *ending) ownScripts(p *party) map[string]bool {
 	const most = 400
 	scripts := map[string]bool{}
+	if !p.isLSP() {
+		key, err := role.Keys{Derive: p.derive, LSP: ceremony.Peer(e.lsp.id())}.Payout(e.id)
+		e.check(err)
+		script, err := txscript.PayToTaprootScript(key.PubKey())
+		e.check(err)
+		scripts[string(script)] = true
+	}
 	for _, q := range append([]*party{p}, e.doubles...) {
 		if q.name != p.name {
 			continue
@@ -166,17 +177,37 @@ func (b *books) compare(d *due) {
 	text := fmt.Sprintf("on the chain everybody has %v sat, and should have %v; %d sat of fees, %d channels, left is %v", b.taken, d.have, b.fees, b.ended, b.left)
 	for i, msat := range d.have {
 		p := s.all()[i]
-		if p == s.thief {
+		if p.past != nil {
 			continue
+		}
+		if b.e.cover != nil && !p.isLSP() {
+			msat = min(msat, b.e.cover[p.index])
 		}
 		least, most := int64(msat/1000)-lost, int64(msat/1000)+int64(b.ended)*anchor+lost
 		if p.isLSP() {
 			least -= b.fees + int64(b.ended)*2*anchor
 			most += stockEach * int64(len(s.clients))
 		}
-		if b.taken[i] < least || b.taken[i] > most && s.thief == nil {
+		if b.taken[i] < least || b.taken[i] > most && s.thief == nil && s.lsp.past == nil {
 			s.fail("%s: %s", p.name, text)
 		}
 	}
 	s.note("%s", text)
+	b.e.kinds()
+}
+
+// kinds counts what of the tree reached the chain, as the honest parties saw it.
+func (e *ending) kinds() {
+	for _, kind := range []string{"poison", "distribution", "omission", "sale", "claim"} {
+		seen := map[string]bool{}
+		for _, p := range e.all() {
+			for _, line := range p.told {
+				_, rest, _ := strings.Cut(line, ": ")
+				if strings.HasPrefix(rest, kind+" ") && strings.Contains(rest, " is in block ") {
+					seen[strings.Fields(rest)[1]] = true
+				}
+			}
+		}
+		e.counts[kind+"s on the chain"] += len(seen)
+	}
 }

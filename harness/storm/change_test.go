@@ -41,7 +41,7 @@ type change struct {
 
 // newChange creates the factory, and stops everybody.
 func newChange(t *testing.T) *change {
-	c := &change{storm: &storm{world: newWorld(t, 1, 2, true), r: rand.New(rand.NewPCG(1, 1)), leaf: factory.DW, counts: map[string]int{}}}
+	c := &change{storm: &storm{world: newWorld(t, 1, options{clients: 2, sockets: true, active: 2000}), r: rand.New(rand.NewPCG(1, 1)), leaf: factory.DW, counts: map[string]int{}}}
 	c.connectAll()
 	id, err := c.lsp.lsp.Create(c.world.order("kickoff 1 / dw 2", 4))
 	c.check(err)

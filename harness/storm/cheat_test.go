@@ -91,15 +91,27 @@ func (s *storm) someLoot() bool {
 }
 
 // breakOff makes a party a thief: it answers nobody any more, and its other nodes start, each
-// on what the disk held at another moment, with coins of their own.
-func (s *storm) breakOff(p *party) {
+// on what the disk held at another moment, with coins of their own. Sometimes it is the
+// LSP, and all clients sleep until it has an old leaf on the chain: poison and penalties are for that.
+func (e *ending) breakOff() {
+	s := e.storm
+	p := s.all()[s.r.IntN(1+len(s.clients))]
+	if p.isLSP() && s.r.IntN(2) == 0 {
+		s.calm() // an HTLC does not wait for who sleeps
+		e.asleep, e.woken = 100, s.r.IntN(10)
+		e.covered()
+	}
 	s.begin(p)
 	s.pocket(p)
 	s.copyDisk(p)
-	past := p.remember()
-	s.lastTree = s.tree()
-	s.end(p)
-	p.past, p.thief, s.thief = past, true, p
+	s.leaveTheStage(p)
+	p.thief, s.thief = true, p
+	e.revoked = s.revocations()
+	if e.asleep > 0 {
+		for _, c := range s.clients {
+			s.end(c)
+		}
+	}
 	var own []record
 	for _, r := range s.records {
 		if r.p == p {
@@ -116,6 +128,28 @@ func (s *storm) breakOff(p *party) {
 		}
 	}
 	s.note("%s is a thief with %d nodes and %d commitments", p.name, len(s.doubles), len(s.loot))
+}
+
+// leaveTheStage ends a party for good.
+func (s *storm) leaveTheStage(p *party) {
+	s.begin(p)
+	s.lastTree = s.tree()
+	past := p.remember()
+	s.end(p)
+	p.past = past
+}
+
+// wake lets the clients begin again, some blocks after the thief has a leaf on the chain.
+func (e *ending) wake() {
+	if e.asleep == 0 {
+		return
+	}
+	e.asleep--
+	for at := range e.outputs {
+		if _, there, err := e.chain.Transaction(context.Background(), at.Hash); err == nil && there {
+			e.asleep = min(e.asleep, e.woken)
+		}
+	}
 }
 
 // double starts another node of a thief, and has it leave.
@@ -147,7 +181,7 @@ func (s *storm) double(r record, k int) {
 // what others have in the mempool.
 func (e *ending) rob() {
 	s := e.storm
-	if s.thief == nil || s.r.IntN(4) > 0 {
+	if s.thief == nil || s.r.IntN(4) == 0 {
 		return
 	}
 	for _, i := range s.r.Perm(len(s.loot)) {
@@ -161,8 +195,12 @@ func (e *ending) rob() {
 		if _, err := s.chain.MineWith(l.tx); err != nil {
 			continue
 		}
-		s.note("the thief mines commitment %d of %.8s", l.number, l.id)
-		s.counts["commitments that a thief mines"]++
+		what := "commitments"
+		if e.isRevoked(l.tx) {
+			what = "revoked commitments"
+		}
+		s.note("the thief mines commitment %d of %.8s, one of its %s", l.number, l.id, what)
+		s.counts[what+" that a thief mines"]++
 		s.looks()
 		return
 	}

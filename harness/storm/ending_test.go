@@ -21,6 +21,9 @@ type ending struct {
 	from    chain.Height
 	started map[int]bool                      // clients whose channels somebody ends
 	revoked map[wire.ChannelID]channel.Number // commitments of a thief below it are revoked
+	asleep  int                               // blocks that the honest parties sleep at most
+	woken   int                               // blocks that they sleep once the thief has a leaf on the chain
+	cover   []payment.Msat                    // of clients, where it is all that is promised
 }
 
 // mostBlocks is when channels that have not ended never will: above the expiry of any
@@ -36,18 +39,21 @@ func (s *storm) finish() {
 	s.check(err)
 	e := &ending{storm: s, from: tip.Height, started: map[int]bool{}}
 	s.ends = true
-	if s.plan == cheating {
-		s.breakOff(s.all()[s.r.IntN(1+len(s.clients))])
-		e.revoked = s.revocations()
+	switch s.plan {
+	case cheating:
+		e.breakOff()
+	case staying:
+		e.stay()
 	}
 	for block := range mostBlocks {
-		if block%40 == 0 {
+		if block%40 == 0 && s.plan != staying && e.asleep == 0 {
 			e.some()
 		}
 		s.steps(s.r.IntN(25), e.actions())
 		s.see()
 		e.rob()
 		s.mine(1)
+		e.wake()
 		if e.over() {
 			e.account()
 			return
@@ -59,10 +65,14 @@ func (s *storm) finish() {
 // actions go on while channels end. Nobody is away for long.
 func (e *ending) actions() []action {
 	s := e.storm
-	return []action{
-		{"messages", 800, s.someMessage}, {"payments", 10, s.somePayment}, {"disconnects", 4, s.someCut}, {"connects", 100, s.someConnect},
-		{"crashes", 2, s.someCrash}, {"restarts", 200, s.someStart}, {"faults of a disk", 2, s.someFault},
+	all := []action{
+		{"messages", 800, s.someMessage}, {"payments", 10, s.somePayment}, {"disconnects", 4, s.someCut},
+		{"crashes", 2, s.someCrash}, {"faults of a disk", 2, s.someFault}, {"reorganisations", 2, e.someReorg},
 	}
+	if e.asleep == 0 {
+		all = append(all, action{"connects", 100, s.someConnect}, action{"restarts", 200, s.someStart})
+	}
+	return all
 }
 
 // some begins the end of the channels of a client that nobody has ended yet.
@@ -70,7 +80,7 @@ func (e *ending) some() {
 	s := e.storm
 	var left []*party
 	for _, c := range s.clients {
-		if c != s.thief && !e.started[c.index] && !e.onChain(c) {
+		if c.past == nil && !e.started[c.index] && !e.onChain(c) {
 			left = append(left, c)
 		}
 	}
@@ -82,7 +92,7 @@ func (e *ending) some() {
 	s.begin(c)
 	s.begin(s.lsp)
 	who, how := c, s.r.IntN(3)
-	if s.lsp == s.thief {
+	if s.lsp.past != nil {
 		how = s.r.IntN(2)
 	}
 	var err error
@@ -120,8 +130,11 @@ func (e *ending) over() bool { return e.open() == "" }
 
 // open says what has not ended.
 func (e *ending) open() string {
+	if e.plan == staying && e.lsp.past != nil {
+		return e.untilExpiry()
+	}
 	for _, p := range e.all() {
-		if p == e.thief {
+		if p.past != nil {
 			continue
 		}
 		if p.hub == nil {

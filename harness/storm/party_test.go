@@ -37,12 +37,12 @@ import (
 
 // world is a chain, an LSP and its clients, each with a store of its own.
 type world struct {
-	t       testing.TB
-	dir     string
-	seed    uint64
-	chain   *embedded.Chain
-	clock   *transport.ManualClock
-	sockets bool // parties are nodes that listen
+	t     testing.TB
+	dir   string
+	seed  uint64
+	chain *embedded.Chain
+	clock *transport.ManualClock
+	options
 	lsp     *party
 	clients []*party
 	doubles []*party // other nodes of a thief
@@ -228,7 +228,8 @@ func (p *party) openHub() error {
 	}
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.registry, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: p.backend(), Confirmations: 1,
-		Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
+		ZeroFee: p.w.zeroFee,
+		Coins:   func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
 	})
 	return nil
 }

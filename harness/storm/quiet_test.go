@@ -20,6 +20,9 @@ func (s *storm) calm() {
 	reason := ""
 	for round := range 12 {
 		s.everybody()
+		if len(s.chain.Mempool()) > 0 { // a reorganisation
+			s.mine(1)
+		}
 		s.run()
 		if reason = s.noise(); reason == "" {
 			s.holds()

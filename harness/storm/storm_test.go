@@ -30,6 +30,7 @@ type storm struct {
 	r      *rand.Rand
 	id     wire.CeremonyID
 	leaf   factory.LeafKind
+	wide   bool // there is a state above the leaves
 	bills  []*bill
 	counts map[string]int
 	blocks int  // since everything was quiet
@@ -49,9 +50,10 @@ type plan string
 const (
 	leaving  plan = "leaving"  // everybody leaves, one after the other
 	cheating plan = "cheating" // somebody turns thief first
+	staying  plan = "staying"  // nobody leaves before the factory expires
 )
 
-var plans = []plan{leaving, cheating}
+var plans = []plan{leaving, cheating, staying}
 
 // bill is an invoice with who pays it.
 type bill struct {
@@ -61,21 +63,29 @@ type bill struct {
 	sent         byte // how many parts
 }
 
-// shapes are the factories of storms.
-var shapes = []string{"kickoff 1 / dw 2", "kickoff 1 / ps 2", "kickoff 1 / dw 3", "kickoff 1 / ps 3", "static 2 / kickoff 1 / dw 2"}
+// shapes are the factories of storms, and how many clients they have.
+var shapes = []struct {
+	text    string
+	clients int
+}{
+	{"kickoff 1 / dw 2", 2}, {"kickoff 1 / ps 2", 2}, {"kickoff 1 / dw 3", 3}, {"kickoff 1 / ps 3", 3}, {"static 2 / kickoff 1 / dw 2", 3},
+	{"kickoff 1 / state 2 / kickoff 1 / dw 1", 2}, {"kickoff 1 / state 2 / kickoff 1 / ps 2", 4},
+}
 
 // newStorm makes the world of a seed; every client has some money.
 func newStorm(t testing.TB, seed uint64) *storm {
 	t.Helper()
-	shape := shapes[seed%uint64(len(shapes))]
-	clients := 2
-	if strings.HasSuffix(shape, "3") || strings.HasPrefix(shape, "static") {
-		clients = 3
-	}
-	s := &storm{world: newWorld(t, seed, clients, false), r: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, outputs: map[btcwire.OutPoint]bool{}}
+	drawn := shapes[seed%uint64(len(shapes))]
+	shape, clients := drawn.text, drawn.clients
+	s := &storm{r: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, outputs: map[btcwire.OutPoint]bool{}}
 	s.plan = plans[seed%uint64(len(plans))]
+	o := options{clients: clients, active: 2000, zeroFee: s.r.IntN(3) == 0}
+	if s.plan == staying {
+		o.active, o.poor = 1, s.r.IntN(1+clients)
+	}
+	s.world = newWorld(t, seed, o)
 	s.id = s.found(shape, 12)
-	s.leaf = factory.DW
+	s.leaf, s.wide = factory.DW, strings.Contains(shape, "state")
 	if strings.Contains(shape, "ps") {
 		s.leaf = factory.PS
 	}
@@ -141,6 +151,7 @@ func (s *storm) actions() []action {
 		{"restarts", 40, s.someStart},
 		{"blocks", 10, s.someBlock},
 		{"times", 3, s.someTime},
+		{"reorganisations", 3, s.someReorg},
 		{"records", 8, s.someRecord},
 		{"commitments kept", 30, s.someLoot},
 	}
@@ -202,8 +213,10 @@ func (s *storm) secondPayer() bool {
 	if from == nil || len(s.bills) == 0 {
 		return false
 	}
+	// What comes in parts may be taken from both, and nobody says how much from whom.
+	const whole = 400_000
 	b := s.bills[len(s.bills)-1]
-	if b.payee == from || b.parts || slices.ContainsFunc(s.bills, func(x *bill) bool { return x.payer == from && x.inv.Hash == b.inv.Hash }) {
+	if b.payee == from || b.inv.Amount > whole || b.parts || slices.ContainsFunc(s.bills, func(x *bill) bool { return x.payer == from && x.inv.Hash == b.inv.Hash }) {
 		return false
 	}
 	s.send(&bill{payer: from, payee: b.payee, inv: b.inv})
@@ -247,12 +260,19 @@ func (s *storm) someChange() bool {
 		return false
 	}
 	order := ceremony.Purchase{Factory: s.id, Buyer: factory.ClientIndex(s.r.IntN(len(s.clients))), Amount: factory.Sat(2_000 + s.r.IntN(15_000))}
-	start := s.lsp.lsp.Sell
-	if s.leaf == factory.DW {
-		start = s.lsp.lsp.Update
+	start, what := s.lsp.lsp.Sell, "a sale"
+	if s.leaf == factory.DW || s.r.IntN(3) == 0 {
+		start, what = s.lsp.lsp.Update, "an update" // of a ps leaf it cuts chains through
+	}
+	if s.wide && s.r.IntN(2) == 0 {
+		start, what = s.lsp.lsp.Update, "a wider update"
+		order.Wider, order.From = true, factory.ClientIndex(s.r.IntN(len(s.clients)))
 	}
 	_, err := start(order)
-	s.note("a sale to %s: %v", s.clients[order.Buyer].name, err)
+	s.note("%s to %s: %v", what, s.clients[order.Buyer].name, err)
+	if err == nil {
+		s.counts[what[strings.Index(what, " ")+1:]+"s"]++
+	}
 	s.follow(s.lsp)
 	return err == nil
 }
@@ -317,6 +337,27 @@ func (s *storm) someBlock() bool {
 	return true
 }
 
+// someReorg replaces some blocks; what was in them is in the mempool again.
+func (s *storm) someReorg() bool {
+	depth := uint32(1 + s.r.IntN(s.deepest()))
+	if err := s.chain.Reorg(depth); err != nil {
+		s.t.Fatal(err)
+	}
+	s.blocks++
+	s.note("a reorganisation of %d blocks", depth)
+	s.looks()
+	return true
+}
+
+// deepest is how many blocks are replaced at most: fewer than bury an end. A thief would get its old
+// state in with more.
+func (s *storm) deepest() int {
+	if s.plan == cheating {
+		return 2
+	}
+	return 5
+}
+
 func (s *storm) someTime() bool {
 	s.pass(time.Duration(1+s.r.IntN(40)) * time.Second)
 	return true
@@ -325,6 +366,9 @@ func (s *storm) someTime() bool {
 // fail ends the test with what happened last.
 func (s *storm) fail(format string, args ...any) {
 	s.t.Helper()
+	if os.Getenv("STORM_DUMP") != "" {
+		s.dump()
+	}
 	s.t.Fatalf("seed %d: %s: %q", s.seed, fmt.Sprintf(format, args...), s.tail())
 }
 

@@ -26,10 +26,19 @@ const (
 	bumpsOther = 20
 )
 
+// options are what worlds differ in.
+type options struct {
+	clients int
+	poor    int    // so many clients, the last ones, have no coin
+	sockets bool   // parties are nodes that listen
+	zeroFee bool   // commitments pay no fee
+	active  uint16 // blocks that a factory is in use
+}
+
 // newWorld makes a chain with an LSP and clients that have coins and no factory.
-func newWorld(t testing.TB, seed uint64, clients int, sockets bool) *world {
+func newWorld(t testing.TB, seed uint64, o options) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, clock: transport.NewManualClock(time.Unix(1_700_000_000, 0)), sockets: sockets}
+	w := &world{t: t, seed: seed, clock: transport.NewManualClock(time.Unix(1_700_000_000, 0)), options: o}
 	var err error
 	w.dir, err = os.MkdirTemp(memory(), "superscalar-storm-")
 	w.check(err)
@@ -40,7 +49,7 @@ func newWorld(t testing.TB, seed uint64, clients int, sockets bool) *world {
 	_, err = w.chain.Mine(120)
 	w.check(err)
 	w.lsp = w.party("lsp", -1)
-	for i := range clients {
+	for i := range o.clients {
 		w.clients = append(w.clients, w.party(string(rune('a'+i)), i))
 	}
 	for _, p := range w.all() {
@@ -78,7 +87,7 @@ func (w *world) fill() {
 		ours, theirs = 1, 1
 	}
 	pay(w.lsp, coinBump, ours)
-	for _, c := range w.clients {
+	for _, c := range w.clients[:len(w.clients)-w.poor] {
 		pay(c, coinBump, theirs)
 	}
 	_, err := w.chain.FundOutputs(outs...)
@@ -91,11 +100,11 @@ func (w *world) fill() {
 }
 
 // params are short: a way out takes some hundred blocks.
-func params(leaf factory.LeafKind, states uint8) factory.Params {
+func params(leaf factory.LeafKind, states uint8, active uint16) factory.Params {
 	p := factory.DefaultParams(leaf)
 	p.Step, p.States, p.ConfirmBlocks = 6, states, 3
 	p.StockCSV, p.OmissionDelay, p.ToSelfDelay, p.Margin = 30, 20, 20, 6
-	p.MaxFundingWait, p.Active, p.Dying = 100, 2000, 20
+	p.MaxFundingWait, p.Active, p.Dying = 100, active, 20
 	return p
 }
 
@@ -103,7 +112,7 @@ func params(leaf factory.LeafKind, states uint8) factory.Params {
 func (w *world) order(shape string, states uint8) ceremony.Order {
 	s, err := factory.ParseShape(shape)
 	w.check(err)
-	o := ceremony.Order{Shape: func(int) factory.Shape { return s }, Params: params(s.Leaf, states), Stock: stockEach}
+	o := ceremony.Order{Shape: func(int) factory.Shape { return s }, Params: params(s.Leaf, states, w.active), Stock: stockEach}
 	for _, c := range w.clients {
 		o.Clients = append(o.Clients, ceremony.OrderClient{Peer: c.id(), Capacity: capacity})
 	}

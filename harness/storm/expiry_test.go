@@ -1,0 +1,48 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+
+	"superscalar/refnode/payment"
+)
+
+// stay begins an end in which nobody leaves: the LSP is gone, or it goes its own way out
+// before the factory expires.
+func (e *ending) stay() {
+	s := e.storm
+	if s.r.IntN(2) > 0 {
+		return
+	}
+	s.calm() // an HTLC would make clients leave
+	e.covered()
+	s.leaveTheStage(s.lsp)
+	s.note("the LSP is gone")
+	s.counts["LSPs that go"]++
+}
+
+// covered notes the cover of each client: all that it is promised when it is away for
+// long, or waits for the expiry without its LSP.
+func (e *ending) covered() {
+	for _, c := range e.clients {
+		cover, err := c.client.Factories()[0].Tree.Cover(c.client.Factories()[0].Index)
+		e.check(err)
+		e.cover = append(e.cover, payment.Msat(1000*cover))
+	}
+}
+
+// untilExpiry says what is not over where the LSP is gone: distributions have paid
+// everybody.
+func (e *ending) untilExpiry() string {
+	tip, err := e.chain.Tip(context.Background())
+	e.check(err)
+	if end := e.tree().Factory().Terms().Params.Expiry + 40; uint32(tip.Height) < uint32(end) {
+		return fmt.Sprintf("it is block %d and not %d", tip.Height, end)
+	}
+	for _, p := range e.clients {
+		if p.hub == nil {
+			return p.name + " is away"
+		}
+	}
+	return ""
+}
