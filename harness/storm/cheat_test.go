@@ -95,15 +95,21 @@ func (s *storm) someLoot() bool {
 // LSP, and all clients sleep until it has an old leaf on the chain: poison and penalties are for that.
 func (e *ending) breakOff() {
 	s := e.storm
-	p := s.all()[s.r.IntN(1+len(s.clients))]
-	if p.isLSP() && s.r.IntN(2) == 0 {
-		s.calm() // an HTLC does not wait for who sleeps
-		e.asleep, e.woken = 100, s.r.IntN(10)
+	p := s.all()[s.cheat]
+	sleep := p.isLSP() && s.r.IntN(2) == 0
+	if s.poor > 0 || sleep {
+		s.calm() // an HTLC does not wait for who sleeps, or has no coin
 		e.covered()
+	}
+	if sleep {
+		e.asleep, e.woken = 100, s.r.IntN(10)
+		s.counts["LSPs that cheat who sleeps"]++
 	}
 	s.begin(p)
 	s.pocket(p)
-	s.copyDisk(p)
+	if !sleep || !slices.ContainsFunc(s.records, func(r record) bool { return r.p == p }) {
+		s.copyDisk(p)
+	}
 	s.leaveTheStage(p)
 	p.thief, s.thief = true, p
 	e.revoked = s.revocations()

@@ -22,7 +22,9 @@ func (s *storm) settled(sum payment.Msat) {
 // local is what a party has in its channels, HTLCs not counted.
 func (p *party) local() (sum payment.Msat) {
 	for _, c := range p.hub.Channels() {
-		sum += c.Local
+		if !c.Closed { // another one absorbed it
+			sum += c.Local
+		}
 	}
 	return sum
 }

@@ -80,7 +80,7 @@ func (e *ending) some() {
 	s := e.storm
 	var left []*party
 	for _, c := range s.clients {
-		if c.past == nil && !e.started[c.index] && !e.onChain(c) {
+		if c.past == nil && c.index < len(s.clients)-s.poor && !e.started[c.index] && !e.onChain(c) {
 			left = append(left, c)
 		}
 	}
@@ -100,10 +100,10 @@ func (e *ending) some() {
 	case 0:
 		err = c.client.Leave(s.lsp.id(), s.id)
 	case 1:
-		err = c.hub.CloseChannel(c.hub.Channels()[0].ID, nil, true)
+		err = c.hub.CloseChannel(c.live()[0].ID, nil, true)
 	default:
 		who = s.lsp
-		all := slices.DeleteFunc(s.lsp.hub.Channels(), func(ch hub.Status) bool { return ch.Peer != c.id() })
+		all := slices.DeleteFunc(s.lsp.live(), func(ch hub.Status) bool { return ch.Peer != c.id() })
 		if len(all) > 0 {
 			err = s.lsp.hub.CloseChannel(all[0].ID, nil, true)
 		}
@@ -121,8 +121,13 @@ func (e *ending) some() {
 // onChain reports whether a channel of a client has ended already.
 func (e *ending) onChain(c *party) bool {
 	e.begin(c)
-	all := c.hub.Channels()
-	return len(all) == 0 || slices.ContainsFunc(all, func(ch hub.Status) bool { return ch.Closed || ch.Failure != "" })
+	all := c.live()
+	return len(all) == 0 || slices.ContainsFunc(all, func(ch hub.Status) bool { return ch.Failure != "" })
+}
+
+// live are the channels of a party that are not over.
+func (p *party) live() []hub.Status {
+	return slices.DeleteFunc(p.hub.Channels(), func(ch hub.Status) bool { return ch.Closed })
 }
 
 // over reports whether every channel has ended for both sides, and every payment.

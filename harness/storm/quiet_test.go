@@ -49,10 +49,11 @@ type pair struct {
 
 // channels are those of a party, but for what is left over of sales that came to nothing.
 // A client that has stored the first phase keeps the channel, should the sale go on, when
-// its LSP has forgotten both (section 8.1). It is not in any tree, and nothing is in it.
+// its LSP has forgotten both (section 8.1). It is not in any tree, and nothing is in it. Nor
+// is what another channel has absorbed.
 func (s *storm) channels(p *party) []hub.Status {
 	return slices.DeleteFunc(p.hub.Channels(), func(ch hub.Status) bool {
-		return !ch.Ready && p.index >= 0 && ch.Local == 0 && !s.sold(ch)
+		return ch.Closed || !ch.Ready && p.index >= 0 && ch.Local == 0 && !s.sold(ch)
 	})
 }
 

@@ -18,10 +18,12 @@ import (
 	"superscalar/wire"
 )
 
-// seedsVar makes TestStorm take so many seeds, firstVar begin with another one.
+// seedsVar makes TestStorm take so many seeds, firstVar begin with another one. storyVar
+// is a file for what happens in a seed.
 const (
 	seedsVar = "STORM_SEEDS"
 	firstVar = "STORM_FIRST"
+	storyVar = "STORM_STORY"
 )
 
 // storm is a world with a factory, and what is drawn for it.
@@ -40,6 +42,7 @@ type storm struct {
 	plan     plan
 	records  []record
 	loot     []*loot
+	cheat    int           // who turns thief, in the order of all
 	thief    *party        // nil: nobody cheats
 	lastTree *factory.Tree // the LSP's when somebody turned thief
 }
@@ -80,7 +83,8 @@ func newStorm(t testing.TB, seed uint64) *storm {
 	s := &storm{r: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, outputs: map[btcwire.OutPoint]bool{}}
 	s.plan = plans[seed%uint64(len(plans))]
 	o := options{clients: clients, active: 2000, zeroFee: s.r.IntN(3) == 0}
-	if s.plan == staying {
+	s.cheat = max(0, s.r.IntN(2+clients)-1) // the LSP twice as often as another one
+	if s.plan == staying || s.plan == cheating && s.cheat == 0 && s.r.IntN(2) == 0 {
 		o.active, o.poor = 1, s.r.IntN(1+clients)
 	}
 	s.world = newWorld(t, seed, o)
@@ -363,12 +367,22 @@ func (s *storm) someTime() bool {
 	return true
 }
 
+// tell writes the story of a storm.
+func (s *storm) tell() {
+	name := os.Getenv(storyVar)
+	if name == "" {
+		return
+	}
+	story := s.log
+	for _, p := range append(s.all(), s.doubles...) {
+		story = append(append(story, p.name+" told:"), p.told...)
+	}
+	s.check(os.WriteFile(name, []byte(strings.Join(story, "\n")+"\n"), 0o600))
+}
+
 // fail ends the test with what happened last.
 func (s *storm) fail(format string, args ...any) {
 	s.t.Helper()
-	if os.Getenv("STORM_DUMP") != "" {
-		s.dump()
-	}
 	s.t.Fatalf("seed %d: %s: %q", s.seed, fmt.Sprintf(format, args...), s.tail())
 }
 
@@ -403,6 +417,7 @@ func TestStorm(t *testing.T) {
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			s := newStorm(t, uint64(seed))
+			defer s.tell()
 			s.rage()
 			s.finish()
 			for name, n := range s.counts {
