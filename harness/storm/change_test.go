@@ -283,6 +283,7 @@ func (p *party) heard(what string) {
 // the next point: every message and every write of every node, with every kind of fault.
 // The points are found by going on until none is left.
 func TestCrashAnywhereInAChange(t *testing.T) {
+	t.Parallel()
 	stride := 1
 	if testing.Short() || raced {
 		stride = 7

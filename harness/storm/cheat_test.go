@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
 	"superscalar/refnode/channel"
+	"superscalar/refnode/closing"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
 )
@@ -30,6 +32,8 @@ type loot struct {
 	number channel.Number
 	spends btcwire.OutPoint
 	tx     *btcwire.MsgTx
+	then   *closing.Channel // what claims its outputs
+	mined  bool
 }
 
 // mostRecords bounds the copies of a party's disk.
@@ -41,7 +45,6 @@ func (s *storm) someRecord() bool {
 	if p == nil || p.fault() != nil {
 		return false
 	}
-	s.pocket(p)
 	n := 0
 	for _, r := range s.records {
 		if r.p == p {
@@ -61,33 +64,23 @@ func (s *storm) copyDisk(p *party) {
 	s.note("record %d is of %s", len(s.records)-1, p.name)
 }
 
-// pocket keeps every commitment that a party could publish now.
-func (s *storm) pocket(p *party) {
-	for _, ch := range p.hub.Channels() {
-		_ = p.hub.Do(ch.ID, func(m *channel.Machine) error {
-			for _, o := range m.Outputs() {
-				if o.Ours == nil {
-					continue
-				}
-				tx := o.Ours.Tx
-				if slices.ContainsFunc(s.loot, func(l *loot) bool { return l.tx.TxHash() == tx.TxHash() }) {
-					continue
-				}
-				s.loot = append(s.loot, &loot{p, ch.ID, m.LocalNumber, tx.TxIn[0].PreviousOutPoint, tx})
+// pocket keeps the commitments that a party could publish now, with what follows them.
+func (s *storm) pocket(p *party, id wire.ChannelID) {
+	if p.hub == nil {
+		return
+	}
+	_ = p.hub.Do(id, func(m *channel.Machine) error {
+		for _, f := range m.Fundings {
+			c, err := m.LatestCommitment(f.Txid)
+			if err != nil || s.pocketed[c.Tx.TxHash()] != nil {
+				continue // none, or an absorbed channel
 			}
-			return nil
-		})
-	}
-}
-
-// someLoot keeps commitments without a copy of the disk.
-func (s *storm) someLoot() bool {
-	p := s.anybody()
-	if p == nil {
-		return false
-	}
-	s.pocket(p)
-	return true
+			l := &loot{owner: p, id: id, number: m.LocalNumber, spends: c.Tx.TxIn[0].PreviousOutPoint, tx: c.Tx, then: closing.Of(m)}
+			s.pocketed[c.Tx.TxHash()] = l
+			s.loot = append(s.loot, l)
+		}
+		return nil
+	})
 }
 
 // breakOff makes a party a thief: it answers nobody any more, and its other nodes start, each
@@ -106,13 +99,12 @@ func (e *ending) breakOff() {
 		s.counts["LSPs that cheat who sleeps"]++
 	}
 	s.begin(p)
-	s.pocket(p)
 	if !sleep || !slices.ContainsFunc(s.records, func(r record) bool { return r.p == p }) {
 		s.copyDisk(p)
 	}
 	s.leaveTheStage(p)
 	p.thief, s.thief = true, p
-	e.revoked = s.revocations()
+	e.revocations()
 	if e.asleep > 0 {
 		for _, c := range s.clients {
 			s.end(c)
@@ -184,10 +176,14 @@ func (s *storm) double(r record, k int) {
 }
 
 // rob puts a commitment of the thief into a block, as somebody may who mines: in place of
-// what others have in the mempool.
+// what others have in the mempool. The thief claims what comes out of those that it has mined.
 func (e *ending) rob() {
 	s := e.storm
-	if s.thief == nil || s.r.IntN(4) == 0 {
+	if s.thief == nil {
+		return
+	}
+	e.claim()
+	if s.r.IntN(4) == 0 {
 		return
 	}
 	for _, i := range s.r.Perm(len(s.loot)) {
@@ -201,14 +197,45 @@ func (e *ending) rob() {
 		if _, err := s.chain.MineWith(l.tx); err != nil {
 			continue
 		}
+		l.mined = true
 		what := "commitments"
 		if e.isRevoked(l.tx) {
 			what = "revoked commitments"
 		}
+		if !e.current[l.spends] {
+			what += " on other outputs"
+		}
 		s.note("the thief mines commitment %d of %.8s, one of its %s", l.number, l.id, what)
 		s.counts[what+" that a thief mines"]++
+		if s.r.IntN(2) == 0 {
+			e.claim() // before anybody else has seen it
+		}
 		s.looks()
 		return
+	}
+}
+
+// claim takes a step for each commitment that the thief has mined.
+func (e *ending) claim() {
+	for _, l := range e.loot {
+		if !l.mined {
+			continue
+		}
+		if e.driver == nil {
+			e.driver = &closing.Driver{Wallet: e.doubles[0].wallet}
+			var err error
+			e.purse, err = e.driver.Wallet.NewScript()
+			e.check(err)
+		}
+		report, err := e.driver.Step(context.Background(), e.chain, l.then, e.purse)
+		if err != nil {
+			e.note("the thief: %v", err)
+		}
+		for _, sent := range report.Sent {
+			if sent.Err == nil {
+				e.counts["claims of a thief"]++
+			}
+		}
 	}
 }
 
@@ -218,13 +245,15 @@ func (e *ending) isRevoked(tx *btcwire.MsgTx) bool {
 	if e.thief == nil {
 		return false
 	}
-	i := slices.IndexFunc(e.loot, func(l *loot) bool { return l.owner == e.thief && l.tx.TxHash() == tx.TxHash() })
-	return i >= 0 && e.loot[i].number < e.revoked[e.loot[i].id]
+	l := e.pocketed[tx.TxHash()]
+	return l != nil && l.owner == e.thief && l.number < e.revoked[l.id]
 }
 
-// revocations are the numbers that the peers of the thief wait for, by channel: all below were revoked.
-func (s *storm) revocations() map[wire.ChannelID]channel.Number {
-	all := map[wire.ChannelID]channel.Number{}
+// revocations notes what the peers of the thief hold: the outputs of their channels, and the numbers
+// that they wait for.
+func (e *ending) revocations() {
+	s := e.storm
+	e.revoked, e.current = map[wire.ChannelID]channel.Number{}, map[btcwire.OutPoint]bool{}
 	for _, p := range s.all() {
 		if p == s.thief {
 			continue
@@ -232,11 +261,13 @@ func (s *storm) revocations() map[wire.ChannelID]channel.Number {
 		s.begin(p)
 		for _, ch := range p.hub.Channels() {
 			if x := p.state(ch.ID); x != nil && (s.thief.isLSP() || ch.Peer == s.thief.id()) {
-				all[ch.ID] = x.Revoked.Next()
+				e.revoked[ch.ID] = x.Revoked.Next()
+				for _, f := range x.Fundings {
+					e.current[btcwire.OutPoint{Hash: chainhash.Hash(f.Txid), Index: uint32(f.Index)}] = true
+				}
 			}
 		}
 	}
-	return all
 }
 
 // forfeits checks who takes in a transaction that spends a revoked commitment, or what the thief

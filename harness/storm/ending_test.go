@@ -10,6 +10,7 @@ import (
 
 	"superscalar/refnode/chain"
 	"superscalar/refnode/channel"
+	"superscalar/refnode/closing"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/payment"
 	"superscalar/wire"
@@ -21,6 +22,9 @@ type ending struct {
 	from    chain.Height
 	started map[int]bool                      // clients whose channels somebody ends
 	revoked map[wire.ChannelID]channel.Number // commitments of a thief below it are revoked
+	current map[btcwire.OutPoint]bool         // where its channels were then
+	driver  *closing.Driver                   // the thief's, nil: it has mined nothing yet
+	purse   []byte                            // where it claims to
 	asleep  int                               // blocks that the honest parties sleep at most
 	woken   int                               // blocks that they sleep once the thief has a leaf on the chain
 	cover   []payment.Msat                    // of clients, where it is all that is promised

@@ -90,6 +90,11 @@ func (w *world) deliver(l *link, side int) {
 	w.note("%s gets %s", e.p.name, messageName(raw))
 	w.act(l, side, e.machine.Receive(raw))
 	w.follow(e.p)
+	if w.handled != nil {
+		if m, err := (wire.Codec{}).Decode(raw); err == nil {
+			w.handled(e.p, m)
+		}
+	}
 }
 
 func messageName(raw []byte) string {

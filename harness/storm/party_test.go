@@ -45,8 +45,9 @@ type world struct {
 	options
 	lsp     *party
 	clients []*party
-	doubles []*party // other nodes of a thief
-	links   []*link  // by client; none with sockets
+	handled func(*party, wire.Message) // hears what a party has handled; nil: nobody does
+	doubles []*party                   // other nodes of a thief
+	links   []*link                    // by client; none with sockets
 	log     []string
 }
 
