@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/chain"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/closing"
 	"superscalar/refnode/factory"
@@ -183,18 +184,13 @@ func (e *ending) rob() {
 		return
 	}
 	e.claim()
-	if s.r.IntN(4) == 0 {
+	how := s.r.IntN(8)
+	if how == 0 {
 		return
 	}
 	for _, i := range s.r.Perm(len(s.loot)) {
 		l := s.loot[i]
-		if l.owner != s.thief {
-			continue
-		}
-		if _, unspent, err := s.chain.Output(context.Background(), l.spends); err != nil || !unspent {
-			continue
-		}
-		if _, err := s.chain.MineWith(l.tx); err != nil {
+		if l.owner != s.thief || how > 1 && !e.mines(l) || how == 1 && !e.rewrites(l) {
 			continue
 		}
 		l.mined = true
@@ -213,6 +209,30 @@ func (e *ending) rob() {
 		s.looks()
 		return
 	}
+}
+
+// mines puts a commitment into the next block, if its output is there and nobody has spent it.
+func (e *ending) mines(l *loot) bool {
+	if _, unspent, err := e.chain.Output(context.Background(), l.spends); err != nil || !unspent {
+		return false
+	}
+	_, err := e.chain.MineWith(l.tx)
+	return err == nil
+}
+
+// rewrites puts a commitment into a block in place of what spent its output in the last ones.
+func (e *ending) rewrites(l *loot) bool {
+	depth := uint32(1 + e.r.IntN(e.deepest()))
+	spend, spent, err := e.chain.Spend(context.Background(), l.spends)
+	tip, failed := e.chain.Tip(context.Background())
+	if err != nil || failed != nil || !spent || spend.Block.Height == 0 || spend.Block.Height+chain.Height(depth) <= tip.Height || spend.Tx.TxHash() == l.tx.TxHash() {
+		return false
+	}
+	if err := e.chain.Reorg(depth, []*btcwire.MsgTx{l.tx}); err != nil {
+		return false
+	}
+	e.counts["blocks that a thief rewrites"] += int(depth)
+	return true
 }
 
 // claim takes a step for each commitment that the thief has mined.

@@ -71,7 +71,7 @@ func (e *ending) actions() []action {
 	s := e.storm
 	all := []action{
 		{"messages", 800, s.someMessage}, {"payments", 10, s.somePayment}, {"disconnects", 4, s.someCut},
-		{"crashes", 2, s.someCrash}, {"faults of a disk", 2, s.someFault}, {"reorganisations", 2, e.someReorg},
+		{"crashes", 5, s.someCrash}, {"faults of a disk", 5, s.someFault}, {"reorganisations", 2, e.someReorg},
 	}
 	if e.asleep == 0 {
 		all = append(all, action{"connects", 100, s.someConnect}, action{"restarts", 200, s.someStart})

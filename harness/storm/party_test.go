@@ -32,7 +32,6 @@ import (
 	"superscalar/refnode/transport"
 	"superscalar/refnode/wallet"
 	"superscalar/wire"
-	"superscalar/wire/rule"
 )
 
 // world is a chain, an LSP and its clients, each with a store of its own.
@@ -185,7 +184,7 @@ func (p *party) openWallet() error {
 func (p *party) backend() role.Chain { return role.Chain{Backend: p.w.chain, Timeout: time.Minute} }
 
 func (p *party) openRole() (err error) {
-	p.registry = role.NewChannels(leaves.Protocol, rule.Set{})
+	p.registry = role.NewChannels(leaves.Protocol, p.w.rules)
 	var exits func() ([]role.Exit, error)
 	var ceremonies plugin.Ceremonies
 	if p.isLSP() {
@@ -210,7 +209,7 @@ func (p *party) openRole() (err error) {
 		return err
 	}
 	p.plugin = plugin.NewSuperScalar(wire.Codec{}, ceremonies)
-	p.wayout, err = role.NewWayOut(role.WayOutConfig{Exits: exits, Chain: p.w.chain, Wallet: p.wallet, Timeout: time.Minute, Tell: p.tell})
+	p.wayout, err = role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: p.w.rules, Chain: p.w.chain, Wallet: p.wallet, Timeout: time.Minute, Tell: p.tell})
 	return err
 }
 
@@ -220,6 +219,7 @@ func (p *party) openHub() error {
 		return err
 	}
 	p.hub, err = hub.Open(hub.Config{
+		Rules: p.w.rules,
 		Store: p.disk, Key: p.key, Net: &chaincfg.RegressionNetParams, Rand: p.rand("hub"), Forward: p.isLSP(), Clock: p.w.clock,
 		Derive: func(label string) (*btcec.PrivateKey, error) { return p.derive(label, 0) },
 		Coins:  p.wallet, Factories: map[wire.ProtocolID]hub.Factory{leaves.Protocol: p.registry},
@@ -229,8 +229,8 @@ func (p *party) openHub() error {
 	}
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.registry, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: p.backend(), Confirmations: 1,
-		ZeroFee: p.w.zeroFee,
-		Coins:   func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
+		Rules: p.w.rules, ZeroFee: p.w.zeroFee,
+		Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
 	})
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"superscalar/refnode/factory"
 	"superscalar/refnode/payment"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // seedsVar makes TestStorm take so many seeds, firstVar begin with another one. storyVar
@@ -76,14 +77,14 @@ var shapes = []struct {
 	{"kickoff 1 / state 2 / kickoff 1 / dw 1", 2}, {"kickoff 1 / state 2 / kickoff 1 / ps 2", 4},
 }
 
-// newStorm makes the world of a seed; every client has some money.
-func newStorm(t testing.TB, seed uint64) *storm {
+// newStorm makes the world of a seed; every client has some money. Nobody keeps the rules without.
+func newStorm(t testing.TB, seed uint64, without ...rule.ID) *storm {
 	t.Helper()
 	drawn := shapes[seed%uint64(len(shapes))]
 	shape, clients := drawn.text, drawn.clients
 	s := &storm{r: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, outputs: map[btcwire.OutPoint]bool{}, pocketed: map[chainhash.Hash]*loot{}}
 	s.plan = plans[seed%uint64(len(plans))]
-	o := options{clients: clients, active: 2000, zeroFee: s.r.IntN(3) == 0}
+	o := options{clients: clients, active: 2000, zeroFee: s.r.IntN(3) == 0, rules: rule.Without(without...)}
 	s.cheat = max(0, s.r.IntN(2+clients)-1) // the LSP twice as often as another one
 	if s.plan == staying || s.plan == cheating && s.cheat == 0 && s.r.IntN(2) == 0 {
 		o.active, o.poor = 1, s.r.IntN(1+clients)

@@ -14,6 +14,7 @@ import (
 	"superscalar/refnode/factory"
 	"superscalar/refnode/transport"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // Amounts of these worlds, in sat.
@@ -29,10 +30,11 @@ const (
 // options are what worlds differ in.
 type options struct {
 	clients int
-	poor    int    // so many clients, the last ones, have no coin
-	sockets bool   // parties are nodes that listen
-	zeroFee bool   // commitments pay no fee
-	active  uint16 // blocks that a factory is in use
+	poor    int      // so many clients, the last ones, have no coin
+	sockets bool     // parties are nodes that listen
+	zeroFee bool     // commitments pay no fee
+	active  uint16   // blocks that a factory is in use
+	rules   rule.Set // that channels and ways out keep
 }
 
 // newWorld makes a chain with an LSP and clients that have coins and no factory.
