@@ -198,7 +198,7 @@ func (b *books) compare(d *due) {
 
 // kinds counts what of the tree reached the chain, as the honest parties saw it.
 func (e *ending) kinds() {
-	for _, kind := range []string{"poison", "distribution", "omission", "sale", "claim"} {
+	for _, kind := range []string{"poison", "distribution", "omission", "sale"} {
 		seen := map[string]bool{}
 		for _, p := range e.all() {
 			for _, line := range p.told {

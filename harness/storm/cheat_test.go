@@ -15,6 +15,7 @@ import (
 	"superscalar/refnode/closing"
 	"superscalar/refnode/factory"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // record is a copy of what a party had on its disk once. Whoever starts a node on it
@@ -155,6 +156,9 @@ func (e *ending) wake() {
 func (s *storm) double(r record, k int) {
 	q := s.party(r.p.name, r.p.index)
 	q.dir, q.thief, q.purse, q.runs = r.dir, true, fmt.Sprint("purse ", k), 1000*(k+1)
+	if s.r.IntN(2) == 0 { // it keeps what it sold
+		q.rules = rule.Without(rule.PS023, rule.PS024)
+	}
 	s.check(q.start())
 	s.t.Cleanup(q.stop)
 	var outs []*btcwire.TxOut

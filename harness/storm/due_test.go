@@ -7,13 +7,26 @@ import (
 )
 
 // settled checks that everybody has what the payments say, to the msat: who paid has the
-// preimage, who was paid has settled, and the LSP keeps the fees. sum is what is in all
-// channels.
+// preimage, who was paid has settled, and the LSP keeps the fees, and what falls off the
+// satoshi of a channel that another one absorbs (CHG-019). sum is what is in all channels.
 func (s *storm) settled(sum payment.Msat) {
 	s.t.Helper()
 	for i, want := range s.entitled(sum).have {
 		p := s.all()[i]
-		if have := p.local(); have != want {
+		falls := payment.Msat(0)
+		for _, ch := range p.hub.Channels() {
+			if ch.Closed {
+				falls += 999
+			}
+		}
+		have := p.local()
+		more, less := want, want
+		if p.isLSP() {
+			more += falls
+		} else {
+			less -= min(falls, less)
+		}
+		if have < less || have > more {
 			s.fail("%s has %d msat and not %d", p.name, have, want)
 		}
 	}
@@ -161,6 +174,8 @@ func (d *due) whole(b *bill) {
 	paid, found := b.payer.payment(b.inv.Hash)
 	switch {
 	case !found: // its process ended before it was stored
+	case paid.State == payment.InFlight && s.plan == staying && s.lsp.past != nil:
+		// A distribution paid the channel out with the HTLC in it.
 	case paid.State == payment.InFlight:
 		s.fail("%s has %d msat in flight, and no HTLC", b.payer.name, paid.InFlight)
 	case paid.State == payment.Succeeded:

@@ -14,7 +14,9 @@ func (e *ending) stay() {
 	if s.r.IntN(2) > 0 {
 		return
 	}
-	s.calm() // an HTLC would make clients leave
+	if s.poor > 0 || s.r.IntN(2) == 0 {
+		s.calm() // else HTLCs make clients leave
+	}
 	e.covered()
 	s.leaveTheStage(s.lsp)
 	s.note("the LSP is gone")
@@ -25,6 +27,7 @@ func (e *ending) stay() {
 // long, or waits for the expiry without its LSP.
 func (e *ending) covered() {
 	for _, c := range e.clients {
+		e.begin(c)
 		cover, err := c.client.Factories()[0].Tree.Cover(c.client.Factories()[0].Index)
 		e.check(err)
 		e.cover = append(e.cover, payment.Msat(1000*cover))

@@ -32,6 +32,7 @@ import (
 	"superscalar/refnode/transport"
 	"superscalar/refnode/wallet"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // world is a chain, an LSP and its clients, each with a store of its own.
@@ -70,8 +71,9 @@ type party struct {
 	runs  int
 	index int    // of a client, -1: the LSP
 	purse string // names the coins
-	thief bool   // it has no peers any more, or is another node of such a one
-	past  *past  // of a thief
+	rules rule.Set
+	thief bool  // it has no peers any more, or is another node of such a one
+	past  *past // of a thief
 
 	disk     disk
 	wallet   *wallet.Wallet
@@ -102,7 +104,7 @@ type opening struct {
 }
 
 func (w *world) party(name string, index int) *party {
-	p := &party{w: w, name: name, dir: filepath.Join(w.dir, name), index: index, purse: "wallet", signed: map[string][]byte{}, spends: map[string][32]byte{}}
+	p := &party{w: w, name: name, dir: filepath.Join(w.dir, name), index: index, purse: "wallet", rules: w.rules, signed: map[string][]byte{}, spends: map[string][32]byte{}}
 	p.key, _ = p.derive("node", 0)
 	return p
 }
@@ -184,7 +186,7 @@ func (p *party) openWallet() error {
 func (p *party) backend() role.Chain { return role.Chain{Backend: p.w.chain, Timeout: time.Minute} }
 
 func (p *party) openRole() (err error) {
-	p.registry = role.NewChannels(leaves.Protocol, p.w.rules)
+	p.registry = role.NewChannels(leaves.Protocol, p.rules)
 	var exits func() ([]role.Exit, error)
 	var ceremonies plugin.Ceremonies
 	if p.isLSP() {
@@ -209,7 +211,7 @@ func (p *party) openRole() (err error) {
 		return err
 	}
 	p.plugin = plugin.NewSuperScalar(wire.Codec{}, ceremonies)
-	p.wayout, err = role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: p.w.rules, Chain: p.w.chain, Wallet: p.wallet, Timeout: time.Minute, Tell: p.tell})
+	p.wayout, err = role.NewWayOut(role.WayOutConfig{Exits: exits, Rules: p.rules, Chain: p.w.chain, Wallet: p.wallet, Timeout: time.Minute, Tell: p.tell})
 	return err
 }
 
@@ -219,7 +221,7 @@ func (p *party) openHub() error {
 		return err
 	}
 	p.hub, err = hub.Open(hub.Config{
-		Rules: p.w.rules,
+		Rules: p.rules,
 		Store: p.disk, Key: p.key, Net: &chaincfg.RegressionNetParams, Rand: p.rand("hub"), Forward: p.isLSP(), Clock: p.w.clock,
 		Derive: func(label string) (*btcec.PrivateKey, error) { return p.derive(label, 0) },
 		Coins:  p.wallet, Factories: map[wire.ProtocolID]hub.Factory{leaves.Protocol: p.registry},
@@ -229,7 +231,7 @@ func (p *party) openHub() error {
 	}
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.registry, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: p.backend(), Confirmations: 1,
-		Rules: p.w.rules, ZeroFee: p.w.zeroFee,
+		Rules: p.rules, ZeroFee: p.w.zeroFee,
 		Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
 	})
 	return nil

@@ -86,7 +86,7 @@ func newStorm(t testing.TB, seed uint64, without ...rule.ID) *storm {
 	s.plan = plans[seed%uint64(len(plans))]
 	o := options{clients: clients, active: 2000, zeroFee: s.r.IntN(3) == 0, rules: rule.Without(without...)}
 	s.cheat = max(0, s.r.IntN(2+clients)-1) // the LSP twice as often as another one
-	if s.plan == staying || s.plan == cheating && s.cheat == 0 && s.r.IntN(2) == 0 {
+	if s.plan == staying || s.plan == cheating && s.cheat == 0 {
 		o.active, o.poor = 1, s.r.IntN(1+clients)
 	}
 	s.world = newWorld(t, seed, o)
