@@ -5,6 +5,7 @@ import (
 
 	"superscalar/harness"
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/factory"
 	"superscalar/refnode/node"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -18,6 +19,7 @@ func onceCases() []harness.Case {
 	return []harness.Case{
 		leafCase(client, "signed-once", "A client signs no second commitment of the same number on an outpoint, when what it bought meanwhile is absorbed.", signedOnce, rule.CHG027),
 		leafCase(client, "absorbed-as-committed", "A client does not sign the new state when an absorbed channel was called off alone and gives something else now.", absorbedAsCommitted, rule.CHG028),
+		leafCase(client, "beyond-cover", "A client that has more than its cover leaves after T - exit_time when its LSP does not.", beyondCover, rule.CHG029),
 	}
 }
 
@@ -87,4 +89,32 @@ func absorbedAsCommitted(p *harness.Play) {
 	a.lsp.Got = nil
 	a.release()
 	p.Check(rule.CHG028, a.signs(1), gomega.BeFalse(), "no partial signature of phase 1 while the channel that stays takes less than the absorbed one gives")
+}
+
+// beyondCover pays a client that bought from the stock more than the funding output's
+// distribution would, and does nothing at T - exit_time.
+func beyondCover(p *harness.Play) {
+	c := p.Connect()
+	s := createdOn(c, harness.FactoryPlan{Params: shortDelays(200)})
+	s.Leaf.Use()
+	s.MustChange("a sale", func() { s.Sell(0, 90_000) })
+	s.Leaf.Use()
+	for i, msat := range []uint64{90_000_000, 75_000_000} {
+		ch := s.Leaf.List[i]
+		ch.MustBeUp("a channel of a confirmed factory is used")
+		(&leaf{p: p, ch: ch}).pays(msat)
+	}
+	tree := s.Tree()
+	cover, err := tree.Cover(0)
+	if !p.Check(rule.CHG029, err == nil && cover < 165_000, gomega.BeTrue(), "control: the client has more than its cover") {
+		return
+	}
+	from := exitHeight(tree.Factory()) + factory.Height(tree.Factory().Terms().Params.ConfirmBlocks)
+	p.MineTo(from - 5)
+	c.Fence()
+	_, spent := p.Spender(tree.Funding())
+	p.Check(rule.CHG029, spent, gomega.BeFalse(), "control: nobody leaves before T - exit_time")
+	p.Step("confirm_blocks after T - exit_time, and the LSP has not left")
+	p.MineTo(from)
+	p.Published(rule.CHG029, tree.Nodes()[0].Tx, "it has more than its cover")
 }

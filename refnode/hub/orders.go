@@ -63,7 +63,8 @@ type Status struct {
 	Opener   wire.Point   // the funding key in open_channel
 	Local    payment.Msat // our balance, HTLCs not counted
 	Remote   payment.Msat
-	Txid     wire.Txid // of the current funding output
+	Incoming payment.Msat // HTLCs towards us
+	Txid     wire.Txid    // of the current funding output
 	Index    uint16
 	Alone    bool           // no change is going on, and no commitment on an earlier output is valid
 	Policy   payment.Policy // the peer's, from its channel_update
@@ -119,6 +120,11 @@ func statusOf(c *entry) Status {
 		Local: payment.Msat(m.Balance[m.Side]), Remote: payment.Msat(m.Balance[m.Side.Other()]),
 		Opener: m.Open.Keys.Funding, Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
 		Alone: m.Settled(m.Fundings[0].Txid),
+	}
+	for _, x := range m.HTLCs {
+		if x.By != m.Side {
+			s.Incoming += payment.Msat(x.Amount)
+		}
 	}
 	if in := m.Open.ChannelInFactory; in != nil {
 		instance := in.InstanceID

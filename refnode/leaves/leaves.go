@@ -282,7 +282,15 @@ func (k *Keeper) Check() error {
 			errs = append(errs, fmt.Errorf("factory %.8s: %w", f.id, err))
 			continue
 		}
-		for _, c := range k.cfg.Registry.Channels(f.id, f.holds) {
+		channels := k.cfg.Registry.Channels(f.id, f.holds)
+		if k.cfg.Client != nil && err == nil && len(f.leaving) == 0 {
+			reason, err := k.beyond(f, channels)
+			if reason != "" {
+				k.leaveFor(channels[0].ChannelOutput, reason)
+			}
+			errs = append(errs, err)
+		}
+		for _, c := range channels {
 			use := channel.Use{Suspended: err != nil || f.leaves(c.Client), Until: channel.Height(c.Params.ExitHeight(c.Shape))}
 			if k.cfg.Client != nil && !coins {
 				cover, err := f.tree.Cover(c.Client)
