@@ -4,6 +4,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"superscalar/harness"
+	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/node"
@@ -20,6 +21,7 @@ func onceCases() []harness.Case {
 		leafCase(client, "signed-once", "A client signs no second commitment of the same number on an outpoint, when what it bought meanwhile is absorbed.", signedOnce, rule.CHG027),
 		leafCase(client, "absorbed-as-committed", "A client does not sign the new state when an absorbed channel was called off alone and gives something else now.", absorbedAsCommitted, rule.CHG028),
 		leafCase(client, "beyond-cover", "A client that has more than its cover leaves after T - exit_time when its LSP does not.", beyondCover, rule.CHG029),
+		leafCase(client, "paid-too-late", "A client takes no HTLC from height T - exit_time on.", paidTooLate, rule.CHG030),
 	}
 }
 
@@ -117,4 +119,19 @@ func beyondCover(p *harness.Play) {
 	p.Step("confirm_blocks after T - exit_time, and the LSP has not left")
 	p.MineTo(from)
 	p.Published(rule.CHG029, tree.Nodes()[0].Tx, "it has more than its cover")
+}
+
+// paidTooLate offers what the client asked for, a block before T - exit_time and at it.
+func paidTooLate(p *harness.Play) {
+	s, ch := usedLSP(p, harness.FactoryPlan{Params: shortDelays(lasted)})
+	height := exitHeight(s.Tree().Factory())
+	for _, at := range []factory.Height{height - 1, height} {
+		p.Step("at %d blocks to T - exit_time", height-at)
+		p.MineTo(at)
+		ch.M.Block(channel.Height(at))
+		ch.Settle()
+		h := payFor(p, ch, 2_000_000, channel.Height(at)+1000)
+		p.Check(rule.CHG030, h.Fulfilled(), gomega.Equal(at < height), "an HTLC is taken before T - exit_time, and not from then on")
+	}
+	ch.MustBeUp("the channel goes on")
 }

@@ -137,6 +137,7 @@ func channels() []Mutant {
 	off(rule.CHG027, "signs another commitment of the same number where it signed one before", "no second commitment of one number on one outpoint")
 	off(rule.CHG028, "signs an update though an absorbed channel gives something else now", "no partial signature of phase 1 while")
 	off(rule.CHG029, "stays in a factory with more than it is covered for", "the target did not publish the kickoff")
+	off(rule.CHG030, "takes HTLCs when it may be too late to get them onto the chain", "an HTLC is taken before T - exit_time")
 	off(rule.CHG016, "keeps the stock of its group to itself", "the target takes part")
 	return append(all,
 		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",

@@ -171,6 +171,8 @@ func (m *Machine) judge(h *HTLC) Refuse {
 	switch limit := m.maxExposure(); {
 	case m.Scripts[m.Side] != nil || m.WantShutdown != nil || m.use.Suspended && m.on(rule.CER026):
 		return RefuseShutdown
+	case m.use.Until != 0 && m.height >= m.use.Until && m.on(rule.CHG030):
+		return RefuseShutdown
 	case m.exposureFault(h):
 		return RefuseDust
 	case limit != 0 && towards > limit:

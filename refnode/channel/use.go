@@ -8,7 +8,8 @@ type Use struct {
 	// Suspended stops HTLCs, both ways: the factory's funding transaction is not
 	// confirmed any more (CER-026).
 	Suspended bool
-	// Until is the height from which on no HTLC is offered, 0: none (CHAN-011).
+	// Until is the height from which on no HTLC is offered (CHAN-011), or taken
+	// (CHG-030), 0: none.
 	Until Height
 	// MaxExposure bounds the HTLCs towards us, 0: the node's own limit
 	// (CHAN-012).

@@ -32,6 +32,31 @@ func TestNoHTLCIsOfferedFromTheExitHeightOn(t *testing.T) {
 	}
 }
 
+// From that height on a peer that offers all the same gets its HTLC back: what is paid
+// then, beyond what the factory's distributions pay, may not reach the chain before they
+// are valid (CHG-030).
+func TestNoHTLCIsTakenFromTheExitHeightOn(t *testing.T) {
+	for _, tt := range []struct {
+		height channel.Height
+		refuse channel.Refuse
+	}{{499, 0}, {500, channel.RefuseShutdown}, {501, channel.RefuseShutdown}} {
+		for i := range 2 {
+			p := opened(t, setting{})
+			for _, n := range p.nodes {
+				n.height = tt.height
+			}
+			p.do(i, func(m *channel.Machine) { m.SetUse(channel.Use{Until: 500}); m.Block(tt.height) })
+			p.do(1-i, func(m *channel.Machine) { m.Block(tt.height) })
+			p.must(p.add(1-i, -1, 5_000_000))
+			p.drain()
+			got := p.nodes[i].router.received
+			if len(got) != 1 || got[0].Refuse != tt.refuse {
+				t.Errorf("height %d: the %s takes %+v", tt.height, p.nodes[i].name, got)
+			}
+		}
+	}
+}
+
 // A channel of a factory that is not confirmed any more offers nothing, and what
 // the peer adds is for the router to fail (CER-026).
 func TestASuspendedChannel(t *testing.T) {

@@ -117,12 +117,13 @@ func (c *Channels) Move(to ceremony.ChannelOutput) {
 
 // Moved implements ceremony.Channels.
 func (c *Channels) Moved(to ceremony.ChannelOutput) bool {
-	moved := false
+	moved, added := false, [2]int64{}
 	err := c.ask(to, func(m *channel.Machine) error {
 		moved = m.Committed(fundingTxid(to))
+		added, _ = m.Added(fundingTxid(to))
 		return nil
 	})
-	return err == nil && moved && c.takesAll(to) == nil
+	return err == nil && moved && c.takesAll(to, added[commitment.Accepter]) == nil
 }
 
 // Begin implements ceremony.Channels.
@@ -132,9 +133,13 @@ func (c *Channels) Begin(to ceremony.ChannelOutput) error {
 		e.next.begun = true
 	}
 	c.mu.Unlock()
-	err := c.ask(to, func(m *channel.Machine) error { return m.PendingOn(fundingTxid(to)) })
+	var added [2]int64
+	err := c.ask(to, func(m *channel.Machine) error {
+		added, _ = m.Added(fundingTxid(to))
+		return m.PendingOn(fundingTxid(to))
+	})
 	if err == nil {
-		err = c.takesAll(to) // those that it absorbs are pending before it
+		err = c.takesAll(to, added[commitment.Accepter]) // those that it absorbs are pending before it
 	}
 	if errors.Is(err, channel.ErrNotNow) && !(c.rules.On(rule.CHG001) && c.rules.On(rule.CHG002)) {
 		return nil
