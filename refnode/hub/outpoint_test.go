@@ -58,7 +58,7 @@ func (k *taker) holder() wire.Point {
 func TestAStrangerNamesTheOutputOfAFactory(t *testing.T) {
 	stranger := wire.Point(secret("stranger").PubKey().SerializeCompressed())
 	for _, c := range []struct {
-		name     string
+		name string
 		open func(*taker) bool // the factory's channel is opened; false: it was not
 	}{
 		{"an LSP opens", func(k *taker) bool { k.sells(k.lsp); return true }},
