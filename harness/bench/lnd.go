@@ -12,41 +12,76 @@ import (
 	"superscalar/refnode/chain"
 )
 
-// RunLND measures the same payments with lnd: the payer, the node in the middle
-// and, with 2 hops, the payee are one lnd each, with as many channels between two
+// LND is lnd with channels, on which payments are measured: the payer, the node in the
+// middle and, with 2 hops, the payee are one lnd each, with as many channels between two
 // of them as there are payers in RunPayments. Payments are ordered over REST, on
 // connections that stay open: what a request costs lnd is in its CPU time, and what
 // the program that orders needs of the same two cores is in the time per payment.
-func RunLND(ctx context.Context, bin lnd.Binaries, dir string, o PaymentOptions) (res PaymentResult, err error) {
-	res = PaymentResult{Node: "lnd", Hops: o.Hops, Channels: o.Channels, Flight: o.Flight, Payments: o.Payments, Msat: o.Msat}
-	nodes, err := lnd.StartLine(ctx, bin, dir, o.Hops+1)
-	if err != nil {
-		return res, err
+type LND struct {
+	ctx                  context.Context
+	bin                  lnd.Binaries
+	dir                  string
+	o                    PaymentOptions // hops and channels; what is measured now
+	nodes                []*lnd.Node
+	middle, payer, payee *lnd.Node
+	spentMsat            uint64 // by the payer, in all
+}
+
+// StartLND starts lnds and opens channels. Stop them.
+func StartLND(ctx context.Context, bin lnd.Binaries, dir string, hops, channels int) (*LND, error) {
+	l := &LND{ctx: ctx, bin: bin, dir: dir, o: PaymentOptions{Hops: hops, Channels: channels}}
+	return l, l.start()
+}
+
+func (l *LND) start() (err error) {
+	if l.nodes, err = lnd.StartLine(l.ctx, l.bin, l.dir, l.o.Hops+1); err != nil {
+		return err
 	}
-	l := &lndLine{ctx: ctx, o: o, nodes: nodes, middle: nodes[0], payer: nodes[1], payee: nodes[0]}
-	if o.Hops == 2 {
-		l.payee = nodes[2]
+	l.middle, l.payer, l.payee, l.spentMsat = l.nodes[0], l.nodes[1], l.nodes[0], 0
+	if l.o.Hops == 2 {
+		l.payee = l.nodes[2]
 	}
-	defer func() { err = lnd.StopLine(nodes, err) }()
+	if err := l.setUp(); err != nil {
+		return l.stop(err)
+	}
+	return nil
+}
+
+// Stop ends the lnds.
+func (l *LND) Stop() error { return l.stop(nil) }
+
+func (l *LND) stop(err error) error {
+	nodes := l.nodes
+	l.nodes = nil
+	return lnd.StopLine(nodes, err)
+}
+
+// Measure makes payments: o has the hops and channels of StartLND. When the payer has
+// not enough left for them, other lnds are started first.
+func (l *LND) Measure(o PaymentOptions) (res PaymentResult, err error) {
+	l.o = o
+	res = PaymentResult{Hops: o.Hops, Channels: o.Channels, Flight: o.Flight, Payments: o.Payments, Msat: o.Msat}
+	wanted := uint64(o.Payments+1) * (o.Msat + lndFeeMsat)
+	if most := uint64(o.Channels) * payerMsat / 10 * 8; l.spentMsat > 0 && l.spentMsat+wanted > most { // the rest is reserve, and what payments leave uneven
+		if err := l.Stop(); err != nil {
+			return res, err
+		}
+		if err := l.start(); err != nil {
+			return res, err
+		}
+	}
+	l.spentMsat += wanted
 	res.Node = "lnd " + strings.Fields(l.middle.Version)[0]
 	res.Note = "payer and payee are one lnd each; ordered by REST"
-	if err := l.setUp(); err != nil {
-		return res, err
-	}
 	return res, l.measure(&res)
 }
 
-// lndLine is a measurement of lnd under way.
-type lndLine struct {
-	ctx                  context.Context
-	o                    PaymentOptions
-	nodes                []*lnd.Node
-	middle, payer, payee *lnd.Node
-}
+// lndFeeMsat is more than what the lnd in the middle takes for a payment.
+const lndFeeMsat = 2_000
 
 // setUp gives the node in the middle coins and has it open the channels, as the
 // LSP does in RunPayments.
-func (l *lndLine) setUp() error {
+func (l *LND) setUp() error {
 	c, err := l.middle.Chain(l.ctx)
 	if err != nil {
 		return err
@@ -84,7 +119,7 @@ func (l *lndLine) setUp() error {
 }
 
 // mine mines blocks until every lnd has seen them.
-func (l *lndLine) mine(c chain.Interface, n int) error {
+func (l *LND) mine(c chain.Interface, n int) error {
 	if err := l.middle.Mine(l.ctx, n); err != nil {
 		return err
 	}
@@ -107,7 +142,7 @@ func (l *lndLine) mine(c chain.Interface, n int) error {
 }
 
 // open opens the channels with one node.
-func (l *lndLine) open(to *lnd.Node) error {
+func (l *LND) open(to *lnd.Node) error {
 	push := 0
 	if to == l.payer {
 		push = payerMsat / 1000
@@ -124,7 +159,7 @@ func (l *lndLine) open(to *lnd.Node) error {
 }
 
 // active waits until every channel takes payments.
-func (l *lndLine) active() error {
+func (l *LND) active() error {
 	return l.until("the channels of lnd are active", func() bool {
 		for i, n := range l.nodes {
 			want := l.o.Channels
@@ -142,7 +177,7 @@ func (l *lndLine) active() error {
 	})
 }
 
-func (l *lndLine) until(what string, happened func() bool) error {
+func (l *LND) until(what string, happened func() bool) error {
 	ctx, cancel := context.WithTimeout(l.ctx, 2*patience)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
@@ -158,7 +193,7 @@ func (l *lndLine) until(what string, happened func() bool) error {
 }
 
 // measure has the payee make invoices and the payer pay them.
-func (l *lndLine) measure(res *PaymentResult) error {
+func (l *LND) measure(res *PaymentResult) error {
 	payer, err := l.payer.REST()
 	if err != nil {
 		return err
@@ -203,14 +238,14 @@ func (l *lndLine) measure(res *PaymentResult) error {
 	return err
 }
 
-func (l *lndLine) spent() (list []time.Duration) {
+func (l *LND) spent() (list []time.Duration) {
 	for _, n := range l.nodes {
 		list = append(list, n.CPUTime())
 	}
 	return list
 }
 
-func (l *lndLine) invoice(c *lnd.Client) (request string, err error) {
+func (l *LND) invoice(c *lnd.Client) (request string, err error) {
 	var made struct {
 		Request string `json:"payment_request"`
 	}
@@ -220,7 +255,7 @@ func (l *lndLine) invoice(c *lnd.Client) (request string, err error) {
 }
 
 // pay pays and waits for the end of it.
-func (l *lndLine) pay(c *lnd.Client, invoice string) error {
+func (l *LND) pay(c *lnd.Client, invoice string) error {
 	order := map[string]any{
 		"payment_request": invoice, "timeout_seconds": 120, "fee_limit_msat": fmt.Sprint(l.o.Msat + 10_000), "max_parts": 1, "no_inflight_updates": true,
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -61,14 +62,16 @@ Invoices are made before.
 
 With --lnd the same is measured with lnd, at the version that this program pins:
 three lnds, the one in the middle with as many channels to either side as there
-are payers in the row.
+are payers in the row. They run only while they are measured, and every row of ours
+has the one of lnd below it.
 
 Timings are those of this machine, its disk included, at this moment: leave it
 alone meanwhile. With --runs each row is measured so many times and the run
 with the shortest wall time is printed.`,
 		Example: `  superscalar bench payments --channels 1,10 --flight 1,100
   superscalar bench payments --hops 2 --channels 10 --flight 100 --runs 3 --check
-  superscalar bench payments --hops 2 --channels 1 --flight 1,100 --lnd`,
+  superscalar bench payments --lnd
+  superscalar bench payments --hops 2 --channels 1,2,5,10 --flight 1,10,100 --lnd`,
 		Args: takes(),
 		RunE: func(*cobra.Command, []string) error {
 			rows, err := f.rows()
@@ -81,7 +84,7 @@ with the shortest wall time is printed.`,
 	fs := c.Flags()
 	fs.StringVar(&f.hops, "hops", "1,2", "1: to the LSP, 2: to another client; `N[,N]`")
 	fs.StringVar(&f.channels, "channels", "1,10", "numbers of payers, each with a channel, `N[,N...]`, from 1 to 10")
-	fs.StringVar(&f.flight, "flight", "1,100", "payments in flight on each channel, `N[,N...]`, from 1 to 100")
+	fs.StringVar(&f.flight, "flight", "1,10,100", "payments in flight on each channel, `N[,N...]`, from 1 to 100")
 	fs.IntVar(&f.payments, "payments", 1000, "payments of a row, `N` from 1 to 10000")
 	fs.Uint64Var(&f.sat, "sat", 1000, "amount of a payment in `sat`, from 1 to 10000; below 354 it is dust on the commitments")
 	fs.IntVar(&f.runs, "runs", 1, "how often a row is measured, `N` from 1 to 20")
@@ -142,7 +145,9 @@ func benchPayments(e env, f paymentFlags, rows []bench.PaymentOptions) error {
 	if err != nil {
 		return exit(ExitBroken, "%w", err)
 	}
-	nodes := []measure{func(o bench.PaymentOptions) (bench.PaymentResult, error) { return bench.RunPayments(e.Context, o) }}
+	nodes := []measurer{func(rows []bench.PaymentOptions) ([]bench.PaymentResult, error) {
+		return f.each(rows, func(o bench.PaymentOptions) (bench.PaymentResult, error) { return bench.RunPayments(e.Context, o) })
+	}}
 	if f.lnd {
 		bin, err := lnd.BuildCached(e.Context, e.Err)
 		if err != nil {
@@ -153,17 +158,19 @@ func benchPayments(e env, f paymentFlags, rows []bench.PaymentOptions) error {
 			return exit(ExitUsage, "a temporary folder: %w", err)
 		}
 		defer os.RemoveAll(dir)
-		nodes = append(nodes, func(o bench.PaymentOptions) (bench.PaymentResult, error) { return bench.RunLND(e.Context, bin, dir, o) })
+		nodes = append(nodes, func(rows []bench.PaymentOptions) ([]bench.PaymentResult, error) { return f.lnds(e, bin, dir, rows) })
 	}
 	var results []bench.PaymentResult
-	for _, o := range rows {
-		o.Command = []string{self, "bench", "party"}
-		for _, node := range nodes {
-			r, err := node.best(f.runs, o)
-			if err != nil {
-				return exit(ExitFailed, "%d hops, %d channels, %d in flight: %s", o.Hops, o.Channels, o.Flight, oneLine(err.Error()))
-			}
-			results = append(results, r)
+	for _, group := range alike(rows) {
+		for i := range group {
+			group[i].Command = []string{self, "bench", "party"}
+		}
+		rows, err := sideBySide(group, nodes)
+		if err != nil {
+			return exit(ExitFailed, "%d hops, %d channels: %s", group[0].Hops, group[0].Channels, oneLine(err.Error()))
+		}
+		results = append(results, rows...)
+		for _, r := range rows {
 			if !f.json {
 				continue
 			}
@@ -181,21 +188,63 @@ func benchPayments(e env, f paymentFlags, rows []bench.PaymentOptions) error {
 	return checkPayments(e, results)
 }
 
-// measure measures one row of one kind of node.
-type measure func(bench.PaymentOptions) (bench.PaymentResult, error)
+// measurer measures rows with the same hops and channels on one kind of node.
+type measurer func([]bench.PaymentOptions) ([]bench.PaymentResult, error)
 
-// best measures several times and returns the quickest.
-func (m measure) best(runs int, o bench.PaymentOptions) (best bench.PaymentResult, err error) {
-	for i := range runs {
-		r, err := m(o)
-		if err != nil {
-			return r, err
+// alike groups rows with the same hops and channels.
+func alike(rows []bench.PaymentOptions) (groups [][]bench.PaymentOptions) {
+	for i, o := range rows {
+		if i == 0 || o.Hops != rows[i-1].Hops || o.Channels != rows[i-1].Channels {
+			groups = append(groups, nil)
 		}
-		if i == 0 || r.Wall < best.Wall {
-			best = r
+		groups[len(groups)-1] = append(groups[len(groups)-1], o)
+	}
+	return groups
+}
+
+// sideBySide measures rows on every kind of node, one kind after the other, so that
+// none has another one beside it, and puts the results of a row one below the other.
+func sideBySide(group []bench.PaymentOptions, nodes []measurer) (rows []bench.PaymentResult, err error) {
+	all := make([][]bench.PaymentResult, len(nodes))
+	for i, node := range nodes {
+		if all[i], err = node(group); err != nil {
+			return nil, err
 		}
 	}
-	return best, nil
+	for k := range group {
+		for i := range nodes {
+			rows = append(rows, all[i][k])
+		}
+	}
+	return rows, nil
+}
+
+// each measures every row several times, and keeps the quickest.
+func (f *paymentFlags) each(rows []bench.PaymentOptions, one func(bench.PaymentOptions) (bench.PaymentResult, error)) (all []bench.PaymentResult, err error) {
+	for _, o := range rows {
+		var best bench.PaymentResult
+		for i := range f.runs {
+			r, err := one(o)
+			if err != nil {
+				return nil, fmt.Errorf("%d in flight: %w", o.Flight, err)
+			}
+			if i == 0 || r.Wall < best.Wall {
+				best = r
+			}
+		}
+		all = append(all, best)
+	}
+	return all, nil
+}
+
+// lnds measures rows on lnds that are started once.
+func (f *paymentFlags) lnds(e env, bin lnd.Binaries, dir string, rows []bench.PaymentOptions) (all []bench.PaymentResult, err error) {
+	l, err := bench.StartLND(e.Context, bin, dir, rows[0].Hops, rows[0].Channels)
+	if err != nil {
+		return nil, fmt.Errorf("lnd: %w", err)
+	}
+	defer func() { err = errors.Join(err, l.Stop()) }()
+	return f.each(rows, l.Measure)
 }
 
 func printPayments(e env, results []bench.PaymentResult) {

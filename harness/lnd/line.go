@@ -78,6 +78,10 @@ func (n *Node) restFlags() []string {
 // of 10 ms; 0 where the system does not tell.
 func (n *Node) CPUTime() time.Duration { return cpuTime(n.lnd.cmd.Process.Pid) }
 
+// maxConns is how many requests a Client has under way at most: a payment is one until
+// it has ended.
+const maxConns = 1024
+
 // Client talks REST to one lnd, over connections that stay open.
 type Client struct {
 	base     string
@@ -103,7 +107,7 @@ func (n *Node) REST() (*Client, error) {
 		return nil, fmt.Errorf("lnd: certificate: not one")
 	}
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 128, MaxConnsPerHost: 128, Proxy: nil,
+		TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: maxConns, MaxConnsPerHost: maxConns, Proxy: nil,
 	}
 	return &Client{"https://" + n.rest, hex.EncodeToString(macaroon), &http.Client{Transport: transport}}, nil
 }
