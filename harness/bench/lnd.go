@@ -33,8 +33,17 @@ func StartLND(ctx context.Context, bin lnd.Binaries, dir string, hops, channels 
 	return l, l.start()
 }
 
+// startAttempts is how often lnds are started that do not come up in time: on a machine
+// that has much else to do they are slow.
+const startAttempts = 3
+
 func (l *LND) start() (err error) {
-	if l.nodes, err = lnd.StartLine(l.ctx, l.bin, l.dir, l.o.Hops+1); err != nil {
+	for range startAttempts {
+		if l.nodes, err = lnd.StartLine(l.ctx, l.bin, l.dir, l.o.Hops+1); err == nil || l.ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
 		return err
 	}
 	l.middle, l.payer, l.payee, l.spentMsat = l.nodes[0], l.nodes[1], l.nodes[0], 0

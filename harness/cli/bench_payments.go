@@ -167,6 +167,9 @@ func benchPayments(e env, f paymentFlags, rows []bench.PaymentOptions) error {
 		}
 		rows, err := sideBySide(group, nodes)
 		if err != nil {
+			if !f.json {
+				printPayments(e, results) // it took long
+			}
 			return exit(ExitFailed, "%d hops, %d channels: %s", group[0].Hops, group[0].Channels, oneLine(err.Error()))
 		}
 		results = append(results, rows...)

@@ -29,7 +29,8 @@ const (
 	minParts = 3
 	// maxParts is the largest: more HTLCs than a commitment has (BOLT 2).
 	maxParts = 2 * 483
-	// feeShare is the part of a coin that a division costs at most: one in so many.
+	// feeShare is the part that a division costs at most, of the coin and of what the
+	// HTLC transactions that it is for may cost: one in so many.
 	feeShare = 4
 )
 
@@ -42,6 +43,7 @@ type shortage struct {
 	parts    int               // coins that are missing, that which is divided included
 	vbytes   int64             // of the largest transaction that needs one
 	deadline commitment.Height // of the most urgent
+	worth    commitment.Sat    // the most that all of them may cost
 }
 
 // divide divides a coin where a plan needs more than there are, or raises the fee of
@@ -76,9 +78,9 @@ func (t *turn) divide(plan []Action) (sent Sent, tried bool, err error) {
 	case pending && !held: // whatever it is, it is no division of ours
 		return Sent{}, false, nil
 	case pending:
-		tx, fee = raised(spend.Tx, coin, rate)
+		tx, fee = t.raised(spend.Tx, coin, lack, rate)
 	default:
-		tx, fee, err = t.division(&coin, lack.affordable(coin, rate), rate)
+		tx, fee, err = t.division(&coin, lack, rate)
 	}
 	if tx == nil || err != nil {
 		return Sent{}, false, err
@@ -112,6 +114,7 @@ func (t *turn) lacks(plan []Action, coins []wallet.Coin) (lack shortage) {
 			lack.deadline = a.Deadline
 		}
 		lack.parts++
+		lack.worth += a.Worth
 		lack.vbytes = max(lack.vbytes, sizeOf(a.Claim))
 	}
 	least, free := wallet.MinFeeRate.Fee(lack.vbytes)+Dust, 0
@@ -159,10 +162,21 @@ func (s shortage) affordable(coin wallet.Coin, rate wallet.FeeRate) int {
 	return min(s.parts, int((coin.Value-coin.Value/feeShare)/least))
 }
 
-// division makes equal parts of a coin, which it reserves. It is nil when there are
-// too few, or somebody else was quicker.
-func (t *turn) division(coin *wallet.Coin, parts int, rate wallet.FeeRate) (*btcwire.MsgTx, commitment.Sat, error) {
-	if parts < minParts {
+// division makes the parts of a coin, which it reserves. It is nil when there are too
+// few, when they are not worth it, or when somebody else was quicker.
+func (t *turn) division(coin *wallet.Coin, lack shortage, rate wallet.FeeRate) (*btcwire.MsgTx, commitment.Sat, error) {
+	tx := btcwire.NewMsgTx(2)
+	tx.AddTxIn(&btcwire.TxIn{PreviousOutPoint: coin.Outpoint, Sequence: replaceable})
+	parts := lack.affordable(*coin, rate)
+	if parts >= minParts && coin.Value-coin.Value/feeShare >= commitment.Sat(parts+1)*t.most(lack) {
+		parts++ // what is left is worth a coin of its own
+	}
+	for range parts {
+		tx.AddTxOut(btcwire.NewTxOut(0, make([]byte, scriptSize)))
+	}
+	vbytes := divisionSize(tx)
+	fee := lack.fee(*coin, vbytes, rate)
+	if len(tx.TxOut) < minParts || fee < wallet.MinFeeRate.Fee(vbytes) {
 		if coin.Reserved == "" {
 			return nil, 0, nil
 		}
@@ -181,41 +195,50 @@ func (t *turn) division(coin *wallet.Coin, parts int, rate wallet.FeeRate) (*btc
 	if err != nil {
 		return nil, 0, err
 	}
-	tx := btcwire.NewMsgTx(2)
-	tx.AddTxIn(&btcwire.TxIn{PreviousOutPoint: coin.Outpoint, Sequence: replaceable})
-	for range parts {
-		tx.AddTxOut(btcwire.NewTxOut(0, script))
+	for _, out := range tx.TxOut {
+		out.PkScript = script
 	}
-	fee := min(rate.Fee(divisionSize(tx)), coin.Value/feeShare)
-	share(tx, coin.Value-fee)
+	t.share(tx, coin.Value-fee, lack)
 
 	return tx, fee, nil
 }
 
+// scriptSize is the length of the wallet's scripts, in bytes.
+const scriptSize = 34
+
+// fee is what a division of a size in virtual bytes pays.
+func (s shortage) fee(coin wallet.Coin, vbytes int64, rate wallet.FeeRate) commitment.Sat {
+	return min(rate.Fee(vbytes), coin.Value/feeShare, s.worth/feeShare)
+}
+
 // raised is a division that pays more, nil when the one before pays enough.
-func raised(before *btcwire.MsgTx, coin wallet.Coin, rate wallet.FeeRate) (*btcwire.MsgTx, commitment.Sat) {
+func (t *turn) raised(before *btcwire.MsgTx, coin wallet.Coin, lack shortage, rate wallet.FeeRate) (*btcwire.MsgTx, commitment.Sat) {
 	paid := coin.Value
 	for _, out := range before.TxOut {
 		paid -= commitment.Sat(out.Value)
 	}
 	vbytes := divisionSize(before)
-	fee := min(rate.Fee(vbytes), coin.Value/feeShare)
+	fee := lack.fee(coin, vbytes, rate)
 	if fee < paid+wallet.IncrementalRelay.Fee(vbytes) {
 		return nil, 0
 	}
 	tx := before.Copy()
-	share(tx, coin.Value-fee)
+	t.share(tx, coin.Value-fee, lack)
 
 	return tx, fee
 }
 
-// share divides a value among the outputs, what does not divide to the first.
-func share(tx *btcwire.MsgTx, value commitment.Sat) {
-	n := commitment.Sat(len(tx.TxOut))
+// most is what a part needs to pay the highest rate.
+func (t *turn) most(lack shortage) commitment.Sat { return t.d.fees().Max.Fee(lack.vbytes) + Dust }
+
+// share divides a value among the outputs: no part has more than pays the highest rate,
+// and the first one has what is left, for whatever else needs a coin.
+func (t *turn) share(tx *btcwire.MsgTx, value commitment.Sat, lack shortage) {
+	part := min(value/commitment.Sat(len(tx.TxOut)), t.most(lack))
 	for _, out := range tx.TxOut {
-		out.Value = int64(value / n)
+		out.Value = int64(part)
 	}
-	tx.TxOut[0].Value += int64(value % n)
+	tx.TxOut[0].Value = int64(value) - int64(part)*int64(len(tx.TxOut)-1)
 }
 
 // divisionSize is the size of a division once it is signed, in virtual bytes.

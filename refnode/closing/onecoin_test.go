@@ -169,6 +169,66 @@ func TestDivisionIsRaised(t *testing.T) {
 	}
 }
 
+// A large coin stays large: each part has what the highest rate may take, and the rest
+// is one coin for whatever else there is to pay.
+func TestALargeCoinStaysLarge(t *testing.T) {
+	c := newChain(t)
+	x := crowd(t, c, commitment.ZeroFee, commitment.Accepter, 10, 40)
+	x.value = 10_000_000
+	s := newScene(t, c, x)
+	for i := range s.channel.HTLCs {
+		s.learn(&s.channel.HTLCs[i])
+	}
+	s.step()
+	s.block()
+	s.block() // the division
+	largest, free := int64(0), 0
+	for _, coin := range s.wallet.Coins() {
+		largest = max(largest, int64(coin.Value))
+		if coin.Reserved == "" {
+			free++
+		}
+	}
+	if largest < 9_500_000 || free == 0 {
+		t.Errorf("the largest of %d coins has %d sat, %d are free", len(s.wallet.Coins()), largest, free)
+	}
+}
+
+// What the HTLCs bring bounds what a division for them costs, however large the coin is.
+func TestADivisionForLittleCostsLittle(t *testing.T) {
+	c := newChain(t)
+	x := crowd(t, c, commitment.ZeroFee, commitment.Accepter, 10, 18)
+	for i := range x.our.HTLCs { // and of x.states, which is the same list
+		x.our.HTLCs[i].Amount = 2_000_000
+	}
+	for _, state := range []*commitment.State{&x.our, &x.states[0]} {
+		state.Balance[commitment.Accepter] = 900_000_000 - 10*2_000_000
+	}
+	x.value = 10_000_000
+	s := newScene(t, c, x)
+	s.driver.Fees = exit.Fees{Start: wallet.SatPerVByte(2), Max: wallet.SatPerVByte(200)}
+	for i := range s.channel.HTLCs {
+		s.learn(&s.channel.HTLCs[i])
+	}
+	s.mine(s.ours.tx)
+	s.step()
+	for range 16 {
+		s.mine()
+		s.step()
+	}
+	coin, held := dividing(s.wallet.Coins())
+	if !held {
+		t.Fatal("no coin is being divided")
+	}
+	fee := int64(coin.Value)
+	for _, out := range s.pool(coin.Outpoint).TxOut {
+		fee -= out.Value
+	}
+	if fee > 10*2000/2/feeShare {
+		t.Errorf("it costs %d sat for HTLCs of 20,000", fee)
+	}
+}
+
 // Who has coins enough, or too little to make coins of, divides none.
 func TestNothingToDivide(t *testing.T) {
 	for name, tt := range map[string]struct {
