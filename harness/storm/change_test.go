@@ -25,7 +25,7 @@ const strideVar = "STORM_STRIDE"
 const (
 	bought   = 9_000                   // sat
 	half     = payment.Msat(2_000_000) // of an invoice that is paid in two parts
-	patience = 30 * time.Second        // when a test gives up on something that hangs
+	patience = 60 * time.Second        // when a test gives up on something that hangs
 )
 
 // change is a factory over sockets, with an HTLC on its way in either direction, before a
@@ -89,6 +89,9 @@ func (c *change) again() {
 	}
 	for _, p := range c.all() {
 		p.stop()
+	}
+	c.clock = newClock() // parts wait for a minute only
+	for _, p := range c.all() {
 		p.set(nil)
 		c.check(os.RemoveAll(p.dir))
 		c.check(os.CopyFS(p.dir, os.DirFS(filepath.Join(c.copies, p.name))))

@@ -174,8 +174,8 @@ func (d *due) whole(b *bill) {
 	paid, found := b.payer.payment(b.inv.Hash)
 	switch {
 	case !found: // its process ended before it was stored
-	case paid.State == payment.InFlight && s.plan == staying && s.lsp.past != nil:
-		// A distribution paid the channel out with the HTLC in it.
+	case paid.State == payment.InFlight && s.lsp.past != nil:
+		// A distribution, an omission or poison paid the channel out with the HTLC in it.
 	case paid.State == payment.InFlight:
 		s.fail("%s has %d msat in flight, and no HTLC", b.payer.name, paid.InFlight)
 	case paid.State == payment.Succeeded:

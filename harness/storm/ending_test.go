@@ -84,7 +84,9 @@ func (e *ending) some() {
 	s := e.storm
 	var left []*party
 	for _, c := range s.clients {
-		if c.past == nil && c.index < len(s.clients)-s.poor && !e.started[c.index] && !e.onChain(c) {
+		if c == s.thief {
+			e.giveUp(c)
+		} else if c.index < len(s.clients)-s.poor && !e.started[c.index] && !e.onChain(c) {
 			left = append(left, c)
 		}
 	}
@@ -122,6 +124,18 @@ func (e *ending) some() {
 	s.look(who)
 }
 
+// giveUp ends the channels with a client that is a thief, should it have none of its own on the chain.
+func (e *ending) giveUp(c *party) {
+	e.begin(e.lsp)
+	for _, ch := range e.lsp.live() {
+		if ch.Peer == c.id() && ch.Failure == "" {
+			e.note("the LSP gives the thief up: %v", e.lsp.hub.CloseChannel(ch.ID, nil, true))
+			e.follow(e.lsp)
+			return
+		}
+	}
+}
+
 // onChain reports whether a channel of a client has ended already.
 func (e *ending) onChain(c *party) bool {
 	e.begin(c)
@@ -137,6 +151,21 @@ func (p *party) live() []hub.Status {
 // over reports whether every channel has ended for both sides, and every payment.
 func (e *ending) over() bool { return e.open() == "" }
 
+// never reports whether a channel never comes onto the chain: its sale was withheld, or its
+// leaf replaced, by an LSP that is gone. Its client has it all the same.
+func (e *ending) never(ch hub.Status) bool {
+	_, there, err := e.chain.Transaction(context.Background(), chainhash.Hash(ch.Txid))
+	e.check(err)
+	return !there && e.late()
+}
+
+// late reports whether the factory has expired, and its LSP is gone.
+func (e *ending) late() bool {
+	tip, err := e.chain.Tip(context.Background())
+	e.check(err)
+	return e.lsp.past != nil && uint32(tip.Height) > uint32(e.tree().Factory().Terms().Params.Expiry)+60
+}
+
 // open says what has not ended.
 func (e *ending) open() string {
 	if e.plan == staying && e.lsp.past != nil {
@@ -150,12 +179,12 @@ func (e *ending) open() string {
 			return p.name + " is away"
 		}
 		for _, ch := range p.hub.Channels() {
-			if !ch.Closed && (ch.Ready || e.sold(ch)) {
+			if !ch.Closed && (ch.Ready || e.sold(ch)) && !e.never(ch) {
 				return fmt.Sprintf("%s has a channel %s %s", p.name, ch.State(), ch.Failure)
 			}
 		}
 		for _, paid := range p.hub.Payments() {
-			if paid.State == payment.InFlight {
+			if paid.State == payment.InFlight && !e.late() {
 				return p.name + " has a payment in flight"
 			}
 		}

@@ -40,7 +40,7 @@ type options struct {
 // newWorld makes a chain with an LSP and clients that have coins and no factory.
 func newWorld(t testing.TB, seed uint64, o options) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, clock: transport.NewManualClock(time.Unix(1_700_000_000, 0)), options: o}
+	w := &world{t: t, seed: seed, clock: newClock(), options: o}
 	var err error
 	w.dir, err = os.MkdirTemp(memory(), "superscalar-storm-")
 	w.check(err)
@@ -62,6 +62,8 @@ func newWorld(t testing.TB, seed uint64, o options) *world {
 	w.fill()
 	return w
 }
+
+func newClock() *transport.ManualClock { return transport.NewManualClock(time.Unix(1_700_000_000, 0)) }
 
 // memory is a folder in memory where there is one: these processes end without their
 // machine, so that what a disk has in its cache is not lost.
