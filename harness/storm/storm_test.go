@@ -230,7 +230,7 @@ func (s *storm) rage() {
 // -run 'TestStorm/seed=7$'.
 func TestStorm(t *testing.T) {
 	t.Parallel()
-	seeds, first := 2*len(shapes), 0
+	seeds, first := len(shapes)+len(plans), 0
 	if testing.Short() || raced {
 		seeds = 2
 	}
