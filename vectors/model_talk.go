@@ -32,6 +32,26 @@ type ChannelFacts struct {
 	Output FactoryOutput  `json:"output"` // that the ceremony made for the channel
 	LSP    ChannelSecrets `json:"lsp"`
 	Client ChannelSecrets `json:"client"`
+	// Others are more channels of the two, which sales made. They are number 1, 2
+	// and so on; the one above is number 0.
+	Others []OtherChannel `json:"others,omitempty"`
+	// Limits are what the factory lets its channels be used for; absent: no limits.
+	Limits *ChannelLimits `json:"limits,omitempty"`
+}
+
+// OtherChannel is what both sides know of another channel of theirs.
+type OtherChannel struct {
+	Open   Hex            `json:"open_channel"`
+	Accept Hex            `json:"accept_channel"`
+	Output FactoryOutput  `json:"output"`
+	LSP    ChannelSecrets `json:"lsp"`
+	Client ChannelSecrets `json:"client"`
+}
+
+// ChannelLimits are what a factory lets its channels be used for.
+type ChannelLimits struct {
+	Until       uint32 `json:"until"`             // from this height on no HTLC is offered: T - exit_time (CHAN-011)
+	MaxExposure Uint   `json:"max_exposure_msat"` // of a client: what HTLCs towards it may sum to (CHAN-012)
 }
 
 // FactoryOutput is an output for a channel in a factory.
@@ -53,23 +73,51 @@ type ChannelSecrets struct {
 
 // ChannelStep is one event and what the party under test does about it.
 type ChannelStep struct {
-	Event   string          `json:"event"` // see the schema
+	Event   string          `json:"event"`             // see the schema
+	Channel *Uint           `json:"channel,omitempty"` // number of the one that an order is for; absent: 0
 	Message *ChannelMessage `json:"message,omitempty"`
-	Output  *FactoryOutput  `json:"output,omitempty"` // of an update
-	HTLC    *OfferedHTLC    `json:"htlc,omitempty"`   // to add
+	Output  *FactoryOutput  `json:"output,omitempty"`  // of an update
+	Absorbs []Uint          `json:"absorbs,omitempty"` // numbers of the channels that go into number 0 by it
+	HTLC    *OfferedHTLC    `json:"htlc,omitempty"`    // to add
 	// ID is of the HTLC to remove, Preimage or Reason what with.
 	ID       *Uint  `json:"id,omitempty"`
 	Preimage Hex    `json:"preimage,omitempty"`
 	Reason   Hex    `json:"reason,omitempty"`
 	Feerate  uint32 `json:"feerate_per_kw,omitempty"`
 	Seconds  uint32 `json:"seconds,omitempty"`
-	Fault    bool   `json:"fault,omitempty"` // this is what is wrong
+	Height   uint32 `json:"height,omitempty"`      // of the new best block
+	Tx       Hex    `json:"transaction,omitempty"` // that a block has
+	Txid     Hex    `json:"txid,omitempty"`        // of the transaction with an output of the channel that a block has
+	Fault    bool   `json:"fault,omitempty"`       // this is what is wrong
 
 	Sends   []ChannelMessage `json:"sends,omitempty"`
 	Refused bool             `json:"refused,omitempty"` // an order is not followed
 	Closes  bool             `json:"closes,omitempty"`  // the party ends the connection, behind what it sends
 	State   string           `json:"state"`             // afterwards
 	Holds   *ChannelHolds    `json:"holds,omitempty"`   // when it is not what it was before
+	// Others are the other channels whose state, or what is held of them, is not
+	// what it was before.
+	Others []OtherSeen `json:"others,omitempty"`
+	// Leaves says that the party starts its way out of the factory.
+	Leaves bool `json:"leaves,omitempty"`
+	// Publishes are the transactions that it wants in a block, without children.
+	Publishes []Hex `json:"publishes,omitempty"`
+	// Punishes is what it takes of a commitment that was revoked.
+	Punishes *Punished `json:"punishes,omitempty"`
+}
+
+// OtherSeen is a channel other than number 0, after a step.
+type OtherSeen struct {
+	Channel Uint          `json:"channel"`
+	State   string        `json:"state"`
+	Holds   *ChannelHolds `json:"holds,omitempty"` // when it is not what it was before
+}
+
+// Punished is what a party takes of a revoked commitment in a block.
+type Punished struct {
+	Number  Uint   `json:"commitment_number"`
+	Key     Hex    `json:"revocation_privkey"`
+	Outputs []Uint `json:"outputs"` // of the transaction, in order: all but the anchor of who published it
 }
 
 // ChannelMessage is a message of a channel.
@@ -97,4 +145,7 @@ type ChannelHolds struct {
 	Accepter Uint  `json:"accepter_msat"`            //
 	HTLCs    Uint  `json:"htlcs"`                    // that are not irrevocably gone
 	Replaced []Hex `json:"replaced_txids,omitempty"` // outputs of before whose commitments are kept
+	// CalledOff are outputs of changes that were called off, for which a
+	// commitment is signed that is not revoked.
+	CalledOff []Hex `json:"called_off_txids,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -163,8 +164,36 @@ func sameTalk(s *talkStation, want *vectors.ChannelStep, r talkReaction) error {
 	if got := s.state(); got != want.State {
 		return fmt.Errorf("state is %s, want %s", got, want.State)
 	}
+	if r.leaves != want.Leaves {
+		return fmt.Errorf("leaves is %v, want %v", r.leaves, want.Leaves)
+	}
+	if !slices.EqualFunc(r.publishes, want.Publishes, func(a, b vectors.Hex) bool { return bytes.Equal(a, b) }) {
+		return fmt.Errorf("publishes %x, want %x", r.publishes, want.Publishes)
+	}
+	if err := samePunished(r.punishes, want.Punishes); err != nil {
+		return err
+	}
+	if others := s.others(); !slices.EqualFunc(others, want.Others, sameSeen) {
+		return fmt.Errorf("of the other channels %+v, want %+v", others, want.Others)
+	}
 	if (holds == nil) != (want.Holds == nil) || holds != nil && !sameHolds(*holds, *want.Holds) {
 		return fmt.Errorf("holds %+v, want %+v", holds, want.Holds)
+	}
+	return nil
+}
+
+func sameSeen(a, b vectors.OtherSeen) bool {
+	return a.Channel == b.Channel && a.State == b.State && (a.Holds == nil) == (b.Holds == nil) && (a.Holds == nil || sameHolds(*a.Holds, *b.Holds))
+}
+
+func samePunished(got, want *vectors.Punished) error {
+	switch {
+	case got == nil && want == nil:
+		return nil
+	case got == nil || want == nil:
+		return fmt.Errorf("punishes %+v, want %+v", got, want)
+	case got.Number != want.Number || !bytes.Equal(got.Key, want.Key) || !slices.Equal(got.Outputs, want.Outputs):
+		return fmt.Errorf("punishes %+v, want %+v", *got, *want)
 	}
 	return nil
 }

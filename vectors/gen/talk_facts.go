@@ -23,11 +23,47 @@ type talkFacts struct {
 	accept *wire.AcceptChannel
 	output vectors.FactoryOutput
 	keys   [2]channel.Keys // by side: the LSP is the opener
+	peers  [2]wire.Point   // names of the sides, the same for all their channels
+	others []*talkFacts    // channels 1, 2 and so on
+	limits *vectors.ChannelLimits
+}
+
+// all are the channels of the two.
+func (f *talkFacts) all() []*talkFacts { return append([]*talkFacts{f}, f.others...) }
+
+// use is what the factory lets a side use its channels for.
+func (f *talkFacts) use(side commitment.Side) (u channel.Use) {
+	if f.limits == nil {
+		return u
+	}
+	u.Until = channel.Height(f.limits.Until)
+	if side == commitment.Accepter {
+		u.MaxExposure = channel.MilliSat(f.limits.MaxExposure)
+	}
+	return u
 }
 
 func readFacts(v *vectors.ChannelFacts) (*talkFacts, error) {
-	f := &talkFacts{height: channel.Height(v.Height), output: v.Output}
-	for _, raw := range []vectors.Hex{v.Open, v.Accept} {
+	f, err := readChannel(v.Open, v.Accept, v.Output, v.LSP, v.Client)
+	if err != nil {
+		return nil, err
+	}
+	f.height, f.limits = channel.Height(v.Height), v.Limits
+	f.peers = [2]wire.Point{f.open.Keys.Funding, f.accept.Keys.Funding}
+	for _, o := range v.Others {
+		other, err := readChannel(o.Open, o.Accept, o.Output, o.LSP, o.Client)
+		if err != nil {
+			return nil, err
+		}
+		other.height, other.limits, other.peers = f.height, f.limits, f.peers
+		f.others = append(f.others, other)
+	}
+	return f, nil
+}
+
+func readChannel(open, accept vectors.Hex, output vectors.FactoryOutput, lsp, client vectors.ChannelSecrets) (*talkFacts, error) {
+	f := &talkFacts{output: output}
+	for _, raw := range []vectors.Hex{open, accept} {
 		m, err := wire.Codec{}.Decode(raw)
 		if err != nil {
 			return nil, err
@@ -39,10 +75,10 @@ func readFacts(v *vectors.ChannelFacts) (*talkFacts, error) {
 			f.accept = m
 		}
 	}
-	if f.open == nil || f.accept == nil || f.open.ChannelInFactory == nil || len(v.Output.Txid) != chainhash.HashSize {
+	if f.open == nil || f.accept == nil || f.open.ChannelInFactory == nil || len(output.Txid) != chainhash.HashSize {
 		return nil, fmt.Errorf("no open_channel inside a factory, accept_channel and output")
 	}
-	for side, s := range []vectors.ChannelSecrets{v.LSP, v.Client} {
+	for side, s := range []vectors.ChannelSecrets{lsp, client} {
 		f.keys[side] = channelKeys(s)
 	}
 	return f, nil
@@ -89,7 +125,7 @@ func wireKeysOf(k channel.Keys) (wire.ChannelKeys, error) {
 func (f *talkFacts) place(side commitment.Side, at vectors.FactoryOutput, alone bool) ceremony.ChannelOutput {
 	keys := [2]wire.Point{f.open.Keys.Funding, f.accept.Keys.Funding}
 	o := ceremony.ChannelOutput{
-		Peer: keys[side.Other()], Attempt: wire.CeremonyID{1}, Factory: wire.CeremonyID(f.open.ChannelInFactory.InstanceID),
+		Peer: f.peers[side.Other()], Attempt: wire.CeremonyID{1}, Factory: wire.CeremonyID(f.open.ChannelInFactory.InstanceID),
 		Outpoint: btcwire.OutPoint{Hash: chainhash.Hash(at.Txid), Index: uint32(at.Index)}, Value: factory.Sat(at.Value),
 		LSPKey: keys[commitment.Opener], Key: f.keys[side].Funding(0), Theirs: keys[side.Other()], Alone: alone,
 	}

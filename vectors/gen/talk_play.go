@@ -3,6 +3,7 @@ package gen
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
@@ -19,12 +20,27 @@ func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
 		}
 		return s.receive(h.Message.Bytes)
 	case "connect":
-		return s.settle(s.m.Connected), nil
+		return s.settle(func() {
+			for _, l := range s.lines {
+				l.m.Connected()
+			}
+		}), nil
 	case "disconnect":
 		s.cut()
 		return talkReaction{}, nil
 	case "wait":
-		return s.settle(func() { s.m.Timer(s.timer) }), nil
+		return s.settle(func() {
+			for _, l := range s.lines {
+				l.m.Timer(l.timer)
+			}
+		}), nil
+	}
+	at := uint64(0)
+	if h.Channel != nil {
+		at = uint64(*h.Channel)
+	}
+	if at >= uint64(len(s.lines)) || slices.ContainsFunc(h.Absorbs, func(n vectors.Uint) bool { return n == 0 || uint64(n) >= uint64(len(s.lines)) }) {
+		return talkReaction{}, errors.New("there is no such channel")
 	}
 	order, ok := talkOrders[h.Event]
 	if !ok {
@@ -35,7 +51,10 @@ func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
 		return talkReaction{}, fmt.Errorf("%s without its values", h.Event)
 	}
 	var err error
-	r := s.settle(func() { err = order(s, h) })
+	on := *s // the order is for one channel
+	on.talkLine = s.lines[at]
+	r := s.settle(func() { err = order(&on, h) })
+	s.record = on.record
 	r.refused = err != nil
 	return r, nil
 }
@@ -69,21 +88,10 @@ var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
 	},
 	"fail":    func(s *talkStation, h *vectors.ChannelStep) error { return s.m.Fail(channel.HTLCID(*h.ID), h.Reason) },
 	"feerate": func(s *talkStation, h *vectors.ChannelStep) error { return s.m.UpdateFee(channel.Feerate(h.Feerate)) },
-	"update": func(s *talkStation, h *vectors.ChannelStep) error {
-		to := *h.Output
-		if again := s.record.begun && s.record.next != nil && string(s.record.next.Txid) == string(to.Txid); !again {
-			s.record.begun = false
-		}
-		if string(to.Txid) != string(s.record.at.Txid) {
-			s.record.next = &to
-		}
-		s.reg.Move(s.facts.place(s.side, to, false))
-		s.follow()
-		return nil
-	},
-	"begin": (*talkStation).begin,
-	"sign":  (*talkStation).pending,
-	"store": func(s *talkStation, _ *vectors.ChannelStep) error { return s.stands(false) },
+	"update":  (*talkStation).update,
+	"begin":   (*talkStation).begin,
+	"sign":    (*talkStation).pending,
+	"store":   func(s *talkStation, _ *vectors.ChannelStep) error { return s.stands(false) },
 	"poison": func(s *talkStation, _ *vectors.ChannelStep) error {
 		return s.stands(true)
 	},
@@ -95,6 +103,30 @@ var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
 
 var errNothing = errors.New("no update is going on")
 
+// update is the agreement to an update of the factory.
+func (s *talkStation) update(h *vectors.ChannelStep) error {
+	to := *h.Output
+	again := s.record.begun && s.record.next != nil && string(s.record.next.Txid) == string(to.Txid)
+	stands := string(to.Txid) == string(s.record.at.Txid)
+	places := s.places(to, h.Absorbs, false)
+	for _, o := range places {
+		if err := s.reg.CanMove(o); err != nil && !stands {
+			return err
+		}
+	}
+	if !again {
+		s.record.begun = false
+	}
+	if !stands {
+		s.record.next, s.record.into = &to, h.Absorbs
+	}
+	for _, o := range places {
+		s.reg.Move(o)
+	}
+	s.follow()
+	return nil
+}
+
 // begin is phase 1 of an update: the LSP sends its aggregate nonces (CHG-001),
 // a client gives its partial signatures (CHG-002).
 func (s *talkStation) begin(h *vectors.ChannelStep) error {
@@ -104,8 +136,10 @@ func (s *talkStation) begin(h *vectors.ChannelStep) error {
 	if s.side == commitment.Accepter {
 		return s.pending(h)
 	}
-	if s.rules.On(rule.CHG001) && !s.reg.Moved(s.facts.place(s.side, *s.record.next, false)) {
-		return errors.New("the channel has not moved")
+	for _, o := range s.next() {
+		if s.rules.On(rule.CHG001) && !s.reg.Moved(o) {
+			return errors.New("the channel has not moved")
+		}
 	}
 	s.record.begun = true
 	return nil
@@ -116,9 +150,13 @@ func (s *talkStation) pending(*vectors.ChannelStep) error {
 	if s.record.next == nil {
 		return errNothing
 	}
-	err := s.reg.Begin(s.facts.place(s.side, *s.record.next, false))
-	s.record.begun = s.record.begun || err == nil
-	return err
+	for _, o := range s.next() {
+		if err := s.reg.Begin(o); err != nil {
+			return err
+		}
+	}
+	s.record.begun = true
+	return nil
 }
 
 // stands says that the new state is complete and stored, and with alone that
@@ -128,10 +166,13 @@ func (s *talkStation) stands(alone bool) error {
 		return errNothing
 	}
 	if s.record.next != nil {
-		s.record.at, s.record.next, s.record.begun = *s.record.next, nil, false
+		s.record.at, s.record.gone = *s.record.next, append(slices.Clip(s.record.gone), s.record.into...)
+		s.record.next, s.record.into, s.record.begun = nil, nil, false
 	}
 	s.record.alone = alone
-	s.reg.Stands(s.facts.place(s.side, s.record.at, alone))
+	for _, o := range s.places(s.record.at, s.record.gone, alone) {
+		s.reg.Stands(o)
+	}
 	s.follow()
 	return nil
 }

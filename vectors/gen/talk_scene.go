@@ -91,6 +91,7 @@ func (w *talkScene) happen(i int, h vectors.ChannelStep) vectors.ChannelStep {
 		}
 	}
 	h.Refused, h.Closes, h.State, h.Holds = r.refused, r.closes, w.sides[i].state(), w.sides[i].holds()
+	h.Leaves, h.Publishes, h.Punishes, h.Others = r.leaves, r.publishes, r.punishes, w.sides[i].others()
 	w.steps[i] = append(w.steps[i], h)
 	w.snaps = append(w.snaps, snap{[2]frozen{w.sides[0].freeze(), w.sides[1].freeze()}, [2]int{len(w.steps[0]), len(w.steps[1])}})
 	if h.Fault {

@@ -1,9 +1,14 @@
 package gen
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
+	btcwire "github.com/btcsuite/btcd/wire"
+
+	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/hub"
@@ -13,99 +18,195 @@ import (
 	"superscalar/wire/rule"
 )
 
-// talkStation is one side of a channel: the machine, and the registry of the
-// role that moves it, as a hub drives them.
+// talkStation is one side of a peer's channels: the machines, and the registry of
+// the role that moves them, as a hub drives them. The first channel stands in the
+// station itself.
 type talkStation struct {
+	*talkLine
+	lines  []*talkLine
 	rules  rule.Set
-	facts  *talkFacts
 	side   commitment.Side
-	m      *channel.Machine
 	reg    *role.Channels
 	record record
-	disk   []byte // what is stored of the machine
-	timer  channel.TimerID
-	before vectors.ChannelHolds
+	height channel.Height
+	firsts map[string]wire.Txid // first commitments of the LSP that were signed, by output (CHAN-035)
 }
 
-// record is what the record of the ceremonies says of the channel's outputs.
+// talkLine is one channel.
+type talkLine struct {
+	facts   *talkFacts
+	m       *channel.Machine
+	disk    []byte            // what is stored of the machine
+	revoked []channel.Revoked // records beside it
+	timer   channel.TimerID
+	before  vectors.ChannelHolds
+	seen    string // the state of another channel than number 0
+}
+
+// record is what the record of the ceremonies says of the channels' outputs.
 type record struct {
-	at    vectors.FactoryOutput
-	alone bool // what it replaced is poisoned
+	at    vectors.FactoryOutput // of number 0
+	alone bool                  // what it replaced is poisoned
 	next  *vectors.FactoryOutput
 	begun bool // phase 1 of the update to next has
+	// into are the channels that the update takes into number 0, gone those that
+	// it has.
+	into, gone []vectors.Uint
+	forgotten  bool // the attempt that makes the outputs is over
 }
 
 // talkReaction is what a side does about an event.
 type talkReaction struct {
-	sends           []wire.Message
-	refused, closes bool
+	sends                   []wire.Message
+	refused, closes, leaves bool
+	publishes               []vectors.Hex
+	punishes                *vectors.Punished
 }
 
 // newTalkStation returns a side that has just exchanged open_channel and
 // accept_channel.
 func newTalkStation(f *talkFacts, side commitment.Side, rules rule.Set) (*talkStation, error) {
-	s := &talkStation{rules: rules, facts: f, side: side, record: record{at: f.output, alone: true}}
+	s := &talkStation{rules: rules, side: side, record: record{at: f.output, alone: true}, height: f.height, firsts: map[string]wire.Txid{}}
 	create := channel.NewOpener
 	if side == commitment.Accepter {
 		create = channel.NewAccepter
 	}
-	var err error
-	if s.m, err = create(s.config(), f.open, f.accept); err != nil {
-		return nil, err
+	for _, of := range f.all() {
+		l := &talkLine{facts: of, seen: "opening"}
+		var err error
+		if l.m, err = create(s.config(of), of.open, of.accept); err != nil {
+			return nil, err
+		}
+		s.lines = append(s.lines, l)
 	}
+	s.talkLine = s.lines[0]
 	s.registry()
-	s.reg.Expect(f.place(side, f.output, true)) // the attempt that makes the output goes on
-	s.m.Block(f.height)
+	for _, l := range s.lines {
+		s.reg.Expect(l.facts.place(side, l.facts.output, true)) // the attempt that makes the output goes on
+		l.m.SetUse(l.facts.use(side))
+		l.m.Block(s.height)
+	}
 	return s, nil
 }
 
-func (s *talkStation) config() channel.Config {
+func (s *talkStation) config(f *talkFacts) channel.Config {
 	return channel.Config{
-		Keys: s.facts.keys[s.side], Rules: s.rules, Alias: uint64(100 + s.side),
+		Keys: f.keys[s.side], Rules: s.rules, Alias: uint64(100 + s.side),
 		Features: wire.NewFeatures(wire.FeatureQuiesce, wire.FeatureUpfrontShutdown, wire.FeatureAnySegwit),
 	}
+}
+
+// places are the outputs that an update takes its channels to; number 0 comes first.
+func (s *talkStation) places(to vectors.FactoryOutput, into []vectors.Uint, alone bool) []ceremony.ChannelOutput {
+	out := []ceremony.ChannelOutput{s.facts.place(s.side, to, alone)}
+	for _, n := range into {
+		o := s.lines[n].facts.place(s.side, to, alone)
+		o.Into = s.facts.open.Keys.Funding
+		out = append(out, o)
+	}
+	return out
+}
+
+// now are the outputs that stand.
+func (s *talkStation) now() []ceremony.ChannelOutput {
+	out := s.places(s.record.at, s.record.gone, s.record.alone)
+	for n, l := range s.lines[1:] {
+		if !slices.Contains(s.record.gone, vectors.Uint(n+1)) {
+			out = append(out, l.facts.place(s.side, l.facts.output, true))
+		}
+	}
+	return out
+}
+
+// next are those that the update brings.
+func (s *talkStation) next() []ceremony.ChannelOutput {
+	return s.places(*s.record.next, s.record.into, false)
 }
 
 // registry makes the registry of the role from the record.
 func (s *talkStation) registry() {
 	s.reg = role.NewChannels(s.facts.open.ChannelInFactory.ProtocolID, s.rules)
-	o := s.facts.place(s.side, s.record.at, s.record.alone)
-	s.reg.Restore(o)
-	s.reg.RestoreOpened(o.Peer, o.LSPKey, s.m.ChannelID(), true)
-	s.reg.AttachHub(func(_ wire.ChannelID, command func(*channel.Machine) error) error { return command(s.m) })
-	if s.record.next != nil && s.record.begun {
-		s.reg.RestoreMove(s.facts.place(s.side, *s.record.next, false))
+	if s.record.forgotten {
+		return
 	}
+	for _, o := range s.now() {
+		s.reg.Restore(o)
+		if l := s.lineOf(o.LSPKey); l.opened() {
+			s.reg.RestoreOpened(o.Peer, o.LSPKey, l.m.ChannelID(), l.m.SentReady && l.m.GotReady)
+		}
+	}
+	s.reg.AttachHub(func(id wire.ChannelID, command func(*channel.Machine) error) error {
+		for _, l := range s.lines {
+			if l.m.ChannelID() == id {
+				return command(l.m)
+			}
+		}
+		return hub.ErrNoChannel
+	})
+	if s.record.next != nil && s.record.begun {
+		for _, o := range s.next() {
+			s.reg.RestoreMove(o)
+		}
+	}
+}
+
+// opened reports whether both first commitments are signed.
+func (l *talkLine) opened() bool {
+	return len(l.m.Fundings) > 0 && (l.m.Side == commitment.Accepter || l.m.GotSigned)
+}
+
+// lineOf is the channel with a funding key of the LSP.
+func (s *talkStation) lineOf(lsp wire.Point) *talkLine {
+	for _, l := range s.lines {
+		if l.facts.open.Keys.Funding == lsp {
+			return l
+		}
+	}
+	return nil
 }
 
 // frozen is a side as it can be started again, as often as anybody likes.
 type frozen struct {
-	facts  *talkFacts
 	side   commitment.Side
 	record record
-	disk   []byte
-	before vectors.ChannelHolds
+	height channel.Height
+	firsts map[string]wire.Txid
+	lines  []talkLine
 }
 
 func (s *talkStation) freeze() frozen {
 	r := s.record
 	if !r.begun {
-		r.next = nil // the attempt ends with the connection
+		r.next, r.into = nil, nil // the attempt ends with the connection
 	}
-	return frozen{s.facts, s.side, r, s.disk, s.before}
+	f := frozen{s.side, r, s.height, maps.Clone(s.firsts), nil}
+	for _, l := range s.lines {
+		kept := *l
+		kept.m, kept.revoked = nil, slices.Clip(kept.revoked)
+		f.lines = append(f.lines, kept)
+	}
+	return f
 }
 
 // thaw starts a side again from its disk.
 func (f frozen) thaw(rules rule.Set) (*talkStation, error) {
-	s := &talkStation{rules: rules, facts: f.facts, side: f.side, record: f.record, disk: f.disk, before: f.before}
-	var err error
-	if s.m, err = channel.Restore(s.config(), f.disk); err != nil {
-		return nil, err
+	s := &talkStation{rules: rules, side: f.side, record: f.record, height: f.height, firsts: maps.Clone(f.firsts)}
+	for _, kept := range f.lines {
+		l := &kept
+		var err error
+		if l.m, err = channel.Restore(s.config(l.facts), l.disk); err != nil {
+			return nil, err
+		}
+		s.lines = append(s.lines, l)
 	}
+	s.talkLine = s.lines[0]
 	s.registry()
 	s.settle(func() {
-		s.m.Restart()
-		s.m.Block(f.facts.height)
+		for _, l := range s.lines {
+			l.m.SetUse(l.facts.use(s.side))
+			l.m.Restart()
+			l.m.Block(s.height)
+		}
 		s.follow()
 	})
 	return s, nil
@@ -114,7 +215,9 @@ func (f frozen) thaw(rules rule.Set) (*talkStation, error) {
 // cut ends the connection while the process goes on: the attempt ends with it.
 func (s *talkStation) cut() {
 	s.settle(func() {
-		s.m.Disconnected()
+		for _, l := range s.lines {
+			l.m.Disconnected()
+		}
 		s.ends()
 	})
 }
@@ -124,70 +227,136 @@ func (s *talkStation) ends() {
 	if s.record.next == nil {
 		return
 	}
-	o := s.facts.place(s.side, *s.record.next, false)
+	o := s.next()[0]
 	if s.record.begun {
 		s.reg.Keep(o.Peer, o.Attempt)
 	} else {
 		s.reg.CallOff(o.Peer, o.Attempt)
-		s.record.next = nil
+		s.record.next, s.record.into = nil, nil
 	}
 	s.follow()
 }
 
-func (s *talkStation) follow() { s.reg.Follow(s.peer(), s.m) }
-
-func (s *talkStation) peer() wire.Point {
-	return [2]wire.Point{s.facts.accept.Keys.Funding, s.facts.open.Keys.Funding}[s.side]
+func (s *talkStation) follow() {
+	for _, l := range s.lines {
+		s.reg.Follow(s.peer(), l.m)
+	}
 }
 
-// settle lets an input happen and machine and role answer one another until
-// both are silent, and stores.
+// peer names the other side: by its key in the first channel.
+func (s *talkStation) peer() wire.Point { return s.facts.peers[s.side.Other()] }
+
+// settle lets an input happen and machines and role answer one another until all
+// are silent, and stores.
 func (s *talkStation) settle(input func()) talkReaction {
 	input()
 	var r talkReaction
-	store := false
+	store := map[*talkLine]bool{}
+	take := func(l *talkLine) (some bool) {
+		for _, a := range l.m.Take() {
+			some = true
+			store[l] = s.act(l, a, &r) || store[l]
+		}
+		return some
+	}
 	for again := true; again; {
 		again = false
-		for _, a := range s.m.Take() {
-			again = true
-			store = s.act(a, &r) || store
+		for _, l := range s.lines {
+			again = take(l) || again
 		}
 		if again {
 			continue
 		}
-		s.m.Commit()
-		for _, a := range s.m.Take() {
-			again = true
-			store = s.act(a, &r) || store
+		for _, l := range s.lines {
+			l.m.Commit()
+			again = take(l) || again
+		}
+		for s.reg.Obey(func(o role.Order) { again = s.obey(o, &r) || again }) {
 		}
 	}
-	if store {
-		s.disk = s.m.Encode()
+	for l, changed := range store {
+		if changed {
+			l.disk = l.m.Encode()
+		}
 	}
 	return r
 }
 
+// obey carries out an order of the registry and reports whether something may
+// follow from it.
+func (s *talkStation) obey(o role.Order, r *talkReaction) bool {
+	l := s.lineOf(o.Output.LSPKey)
+	switch o.Kind {
+	case role.OrderLeave:
+		r.leaves = true
+	case role.OrderMove:
+		s.reg.Follow(s.peer(), l.m)
+		return true
+	case role.OrderForget:
+		l.m.Forget()
+		return true
+	}
+	return false
+}
+
 // act carries out an action and reports whether the machine is to be stored.
-func (s *talkStation) act(a channel.Action, r *talkReaction) (store bool) {
+func (s *talkStation) act(l *talkLine, a channel.Action, r *talkReaction) (store bool) {
+	about := hub.Channel{Peer: s.peer(), ID: l.m.ChannelID(), Open: l.m.Open}
 	switch a := a.(type) {
 	case channel.Persist:
 		return true
+	case channel.Append:
+		l.revoked = append(l.revoked, a.Revoked)
 	case channel.Send:
 		r.sends = append(r.sends, a.Message)
+	case channel.Broadcast:
+		r.publishes = append(r.publishes, transaction(a.Tx))
 	case channel.Disconnect:
 		r.closes = true
-	case channel.SetTimer:
-		s.timer = a.ID
-	case channel.AskOutpoint:
-		reason := ""
-		if err := s.reg.CheckOutpoint(s.peer(), s.m.Open, a.Txid, a.Index); err != nil {
-			reason = err.Error()
+		for _, other := range s.lines {
+			if other != l {
+				other.m.Disconnected()
+			}
 		}
-		_ = s.m.OutpointIs(reason)
+	case channel.SetTimer:
+		l.timer = a.ID
+	case channel.HTLCReceived:
+		if a.Refuse != 0 {
+			_ = l.m.Fail(a.ID, make([]byte, 32)) // as a router must
+		}
+	case channel.AskOutpoint:
+		_ = l.m.OutpointIs(s.judgeOutpoint(l, a))
 	default:
-		s.reg.Change(hub.Channel{Peer: s.peer(), ID: s.m.ChannelID(), Open: s.m.Open}, s.m, a)
+		s.reg.Hear(about, a)
+		s.reg.Change(about, l.m, a)
 	}
 	return false
+}
+
+// judgeOutpoint says what is wrong with an outpoint, as a hub does: it is not that
+// of the factory, or another first commitment was signed on it (CHAN-035).
+func (s *talkStation) judgeOutpoint(l *talkLine, a channel.AskOutpoint) string {
+	if err := s.reg.CheckOutpoint(s.peer(), l.m.Open, a.Txid, a.Index); err != nil {
+		return err.Error()
+	}
+	txid, err := l.m.TheirFirst(a.Txid, a.Index)
+	if err != nil {
+		return err.Error()
+	}
+	name := fmt.Sprintf("%x/%d", a.Txid[:], a.Index)
+	if kept, found := s.firsts[name]; found && kept != txid && s.rules.On(rule.CHAN035) {
+		return "another first commitment was signed on this output"
+	}
+	s.firsts[name] = txid
+	return ""
+}
+
+func transaction(tx *btcwire.MsgTx) vectors.Hex {
+	var b bytes.Buffer
+	if err := tx.Serialize(&b); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
 }
 
 // receive hands the side a message as it arrives.
@@ -196,12 +365,64 @@ func (s *talkStation) receive(raw []byte) (talkReaction, error) {
 	if err != nil {
 		return talkReaction{}, fmt.Errorf("the message does not decode: %w", err)
 	}
-	return s.settle(func() { s.m.Receive(m) }), nil
+	lines := s.lines
+	if _, failed := m.(*wire.ErrorMessage); !failed || channelIn(raw) != (wire.ChannelID{}) || !s.rules.On(rule.CHAN022) {
+		if lines = s.named(channelIn(raw)); len(lines) == 0 {
+			return s.unknown(m, channelIn(raw)), nil
+		}
+	}
+	return s.settle(func() {
+		for _, l := range lines {
+			l.m.Receive(m)
+		}
+	}), nil
 }
 
-// state names where the channel is, after the table of section 3.8.
-func (s *talkStation) state() string {
-	m := s.m
+// named are the channels that a message is for; before funding_created a temporary
+// id names them.
+func (s *talkStation) named(id wire.ChannelID) []*talkLine {
+	for _, l := range s.lines {
+		if l.m.Batching() {
+			return []*talkLine{l} // whatever comes next
+		}
+	}
+	for _, l := range s.lines {
+		if l.m.ChannelID() == id || l.m.TemporaryID() == id {
+			return []*talkLine{l}
+		}
+	}
+	return nil
+}
+
+// unknown answers a message for no channel of the party, as a base node does
+// (PCF-106).
+func (s *talkStation) unknown(m wire.Message, id wire.ChannelID) talkReaction {
+	if _, changes := m.(wire.FactoryMessage); changes && s.rules.On(rule.PCF106) {
+		return talkReaction{sends: []wire.Message{&wire.ErrorMessage{ChannelID: id, Data: []byte("there is no such channel")}}}
+	}
+	return talkReaction{}
+}
+
+// channelIn is the channel id of a message: behind the type, and in the envelope
+// behind the submessage and the header of its record.
+func channelIn(raw []byte) wire.ChannelID {
+	m, err := wire.Codec{}.Decode(raw)
+	if err == nil {
+		if f, ok := m.(wire.FactoryMessage); ok {
+			if id, ok := wire.ChangedChannel(f); ok {
+				return id
+			}
+		}
+	}
+	if len(raw) < 34 {
+		return wire.ChannelID{}
+	}
+	return wire.ChannelID(raw[2:34])
+}
+
+// state names where a channel is, after the tables of sections 3.8 and 8.4.
+func (l *talkLine) state() string {
+	m := l.m
 	txid, changing := m.Changing()
 	switch {
 	case m.Failure != "":
@@ -212,6 +433,8 @@ func (s *talkStation) state() string {
 		return "opening"
 	case m.Negotiating():
 		return "negotiating"
+	case m.Ended():
+		return "over"
 	case changing && !m.Committed(txid):
 		return "funded"
 	case changing:
@@ -223,8 +446,8 @@ func (s *talkStation) state() string {
 }
 
 // holds is what the machine knows; nil where that is what it knew before.
-func (s *talkStation) holds() *vectors.ChannelHolds {
-	m := s.m
+func (l *talkLine) holds() *vectors.ChannelHolds {
+	m := l.m
 	h := vectors.ChannelHolds{
 		Own: vectors.Uint(m.LocalNumber), Peer: vectors.Uint(m.Revoked.Next()), HTLCs: vectors.Uint(len(m.HTLCs)),
 		Opener: vectors.Uint(m.Balance[commitment.Opener]), Accepter: vectors.Uint(m.Balance[commitment.Accepter]), Outputs: []vectors.Hex{},
@@ -240,11 +463,27 @@ func (s *talkStation) holds() *vectors.ChannelHolds {
 	for _, r := range m.Replaced {
 		h.Replaced = append(h.Replaced, slices.Clone(r.Funding.Txid[:]))
 	}
-	if sameHolds(h, s.before) {
+	for _, o := range m.CalledOff {
+		h.CalledOff = append(h.CalledOff, slices.Clone(o.Txid[:]))
+	}
+	if sameHolds(h, l.before) {
 		return nil
 	}
-	s.before = h
+	l.before = h
 	return &h
+}
+
+// others are the channels but number 0 of which something is not as it was.
+func (s *talkStation) others() []vectors.OtherSeen {
+	var out []vectors.OtherSeen
+	for n, l := range s.lines[1:] {
+		seen := vectors.OtherSeen{Channel: vectors.Uint(n + 1), State: l.state(), Holds: l.holds()}
+		if seen.Holds != nil || seen.State != l.seen {
+			out = append(out, seen)
+		}
+		l.seen = seen.State
+	}
+	return out
 }
 
 func sameHolds(a, b vectors.ChannelHolds) bool {
@@ -252,5 +491,5 @@ func sameHolds(a, b vectors.ChannelHolds) bool {
 		return slices.EqualFunc(x, y, func(p, q vectors.Hex) bool { return string(p) == string(q) })
 	}
 	return a.Own == b.Own && a.Peer == b.Peer && a.HTLCs == b.HTLCs && a.Opener == b.Opener && a.Accepter == b.Accepter &&
-		string(a.Next) == string(b.Next) && same(a.Outputs, b.Outputs) && same(a.Replaced, b.Replaced)
+		string(a.Next) == string(b.Next) && same(a.Outputs, b.Outputs) && same(a.Replaced, b.Replaced) && same(a.CalledOff, b.CalledOff)
 }

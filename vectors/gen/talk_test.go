@@ -99,6 +99,7 @@ func TestTalksWithoutARestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.holds()
+			s.others()
 		}
 		s.cut()
 		if err := follows(s, v); err != nil {
