@@ -117,7 +117,7 @@ type OtherSeen struct {
 type Punished struct {
 	Number  Uint   `json:"commitment_number"`
 	Key     Hex    `json:"revocation_privkey"`
-	Outputs []Uint `json:"outputs"` // of the transaction, in order: all but the anchor of who published it
+	Outputs []Uint `json:"outputs"` // of the transaction, in order: all but the anchors
 }
 
 // ChannelMessage is a message of a channel.

@@ -59,7 +59,7 @@ const wrapped = (script) => p2wsh({ type: 'unknown', script }).script;
 function outputsOf(v, k) {
   const anchors = v.channel_type === 'option_anchors', dust = big(v.dust_limit_satoshis);
   const outs = [];
-  const add = (value, script, witness, htlc) => outs.push({ value, script: witness ? wrapped(witness) : script, witness, htlc });
+  const add = (value, script, witness, htlc, kind) => outs.push({ value, script: witness ? wrapped(witness) : script, witness, htlc, kind });
   for (const h of v.htlcs ?? []) {
     const value = big(h.amount_msat) / 1000n;
     if (value >= dust) add(value, undefined, htlcScript(anchors, k, h.offered_by === v.owner, h), h);
@@ -76,8 +76,8 @@ function outputsOf(v, k) {
     else add(balance[other], Script.encode([0, hash160(k.remote)]));
   }
   if (anchors) {
-    if (local || untrimmed) add(330n, undefined, anchorScript(publicKey(unhex(v[v.owner].funding_privkey))));
-    if (remote || untrimmed) add(330n, undefined, anchorScript(publicKey(unhex(v[other].funding_privkey))));
+    if (local || untrimmed) add(330n, undefined, anchorScript(publicKey(unhex(v[v.owner].funding_privkey))), undefined, 'anchor');
+    if (remote || untrimmed) add(330n, undefined, anchorScript(publicKey(unhex(v[other].funding_privkey))), undefined, 'anchor');
   } else {
     const left = outs.reduce((n, o) => n - o.value, big(v.funding_satoshis));
     add(min(left, 240n), unhex('51024e73'));
@@ -115,9 +115,9 @@ function check(sig, hash, key, field) {
 
 const der = (sig, type) => join(secp256k1.Signature.fromBytes(sig, 'compact').toBytes('der'), Uint8Array.of(type));
 
-// commitment computes all of a vector and looks at its signatures.
-export function commitment(v) {
-  const anchors = v.channel_type === 'option_anchors', version = anchors ? 2 : 3;
+// unsigned is the commitment transaction of a vector.
+export function unsigned(v) {
+  const version = v.channel_type === 'option_anchors' ? 2 : 3;
   const other = v[v.owner === 'opener' ? 'accepter' : 'opener'], own = v[v.owner];
   const k = keysOf(v, own, other), outs = outputsOf(v, k);
   const obscurer = number(sha256(join(unhex(v.opener.payment_basepoint), unhex(v.accepter.payment_basepoint))).slice(26));
@@ -125,7 +125,21 @@ export function commitment(v) {
   const lockTime = Number(0x20000000n | (obscured & 0xffffffn)), sequence = Number(0x80000000n | (obscured >> 24n));
   const outpoint = { txid: unhex(v.funding_txid), index: v.funding_output };
   const tx = encode(version, lockTime, outpoint, sequence, outs);
-  const txid = sha256(sha256(tx)), script = fundingScript(v);
+  return { version, other, own, k, outs, lockTime, sequence, outpoint, tx, txid: hex(sha256(sha256(tx))) };
+}
+
+// penalty is what the side that is not the owner takes of a commitment whose secret it
+// has (BOLT 5): all outputs but the anchors, with the revocation key of BOLT 3.
+export function penalty(v, base, secret) {
+  const { outs } = unsigned(v), per = publicKey(secret), basepoint = publicKey(unhex(base));
+  const key = Fn.create(number(unhex(base)) * tweak(basepoint, per) + number(secret) * tweak(per, basepoint));
+  return { outputs: outs.flatMap((o, i) => (o.kind ? [] : [i])), key: hex(Fn.toBytes(key)) };
+}
+
+// commitment computes all of a vector and looks at its signatures.
+export function commitment(v) {
+  const { version, other, own, k, outs, lockTime, sequence, outpoint, tx, txid: id } = unsigned(v);
+  const anchors = v.channel_type === 'option_anchors', txid = unhex(id), script = fundingScript(v);
   const hash = sighash(tx, script, 1, big(v.funding_satoshis));
 
   const second = outs.flatMap((o, output) => {
@@ -146,7 +160,7 @@ export function commitment(v) {
     .sort((a, b) => Buffer.compare(a[0], b[0])).map(([, s]) => der(s, 1));
   return {
     fee_satoshis: Number(outs.reduce((n, o) => n - o.value, big(v.funding_satoshis))),
-    commitment_tx: hex(tx), txid: hex(txid), sighash: hex(hash),
+    commitment_tx: hex(tx), txid: id, sighash: hex(hash),
     signature: hex(sign(hash, unhex(other.funding_privkey))),
     ...(second.length > 0 ? { htlc_txs: second, htlc_signatures: second.map((h) => hex(sign(unhex(h.sighash), k.theirSecret))) } : {}),
     signed_commitment_tx: hex(encode(version, lockTime, outpoint, sequence, outs, [new Uint8Array(0), ...ordered, script])),

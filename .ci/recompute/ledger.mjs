@@ -1,7 +1,7 @@
 // What one side knows of its channel, from the messages of both: updates, what
 // each commitment says, and on which outputs (BOLT 2 and 3, SPEC.md 3.8).
 
-import { commitment, secretBelow } from './commitment.mjs';
+import { commitment, secretBelow, unsigned } from './commitment.mjs';
 import { Mismatch } from './exchange.mjs';
 import { hex, publicKey, unhex } from './noise.mjs';
 
@@ -20,6 +20,7 @@ export class Ledger {
   constructor(side, facts) {
     Object.assign(this, {
       side, facts, own: 0, peer: 0, given: 0, updates: [], nextID: { opener: 0, accepter: 0 }, outputs: [], next: undefined, replaced: [],
+      theirs: [], calledOff: [], zeroFee: isZeroFee(facts.type),
       balance: { opener: 1000 * facts.open.funding_satoshis, accepter: 0 }, feerate: facts.open.feerate_per_kw,
     });
   }
@@ -73,6 +74,14 @@ export class Ledger {
   // takesBack drops what nobody signed: the connection has ended.
   takesBack() { this.updates = this.updates.filter((u) => u.stage !== sent); }
 
+  // towards is what the HTLCs of the other side sum to, in msat.
+  get towards() { return this.updates.filter((u) => u.kind === 'add' && u.by !== this.side).reduce((n, u) => n + u.amount_msat, 0); }
+
+  // firstOfPeer is the id of the LSP's commitment 0 on an output, as the client signs it.
+  firstOfPeer(output) {
+    return unsigned(this.says('opener', 0, output, {})).txid;
+  }
+
   get htlcs() { return this.updates.filter((u) => u.kind === 'add').length; }
 
   // says is what the commitment of owner with a number says on an output, what
@@ -98,7 +107,7 @@ export class Ledger {
     const { open, accept } = this.facts;
     const mine = { opener: open, accepter: accept }[owner], theirs = { opener: accept, accepter: open }[owner];
     return {
-      channel_type: 'option_anchors', owner, funding_txid: output.txid, funding_output: output.output, funding_satoshis: output.satoshis,
+      channel_type: this.zeroFee ? 'zero_fee_commitments' : 'option_anchors', owner, funding_txid: output.txid, funding_output: output.output, funding_satoshis: output.satoshis,
       commitment_number: number, per_commitment_point: commitmentPoint(this.facts[names[owner]].per_commitment_seed, number),
       opener: sideOf(this.facts.lsp), accepter: sideOf(this.facts.client), dust_limit_satoshis: mine.dust_limit_satoshis,
       to_self_delay: theirs.to_self_delay, feerate_per_kw: rate, opener_msat: balance.opener, accepter_msat: balance.accepter, htlcs, ...extra,
@@ -107,9 +116,18 @@ export class Ledger {
 
   // verify looks at the signatures of a message for the commitment of owner.
   verify(owner, number, output, m) {
-    const got = commitment(this.says(owner, number, output, { signature: m.signature, htlc_signatures: m.htlc_signatures ?? [] }));
+    const state = this.says(owner, number, output, { signature: m.signature, htlc_signatures: m.htlc_signatures ?? [] });
+    const got = commitment(state);
     if (got.signature !== m.signature) throw new Mismatch(`signature on ${output.txid} is ${got.signature}, the file says ${m.signature}`);
+    if (owner === this.side) output.mine = state;
+    else this.theirs.push({ number, output: { txid: output.txid }, state });
   }
+}
+
+// isZeroFee reports whether commitments of a channel type pay no fee: bit 40 is set.
+function isZeroFee(type) {
+  const b = unhex(type), i = b.length - 1 - 5;
+  return i >= 0 && (b[i] & 1) === 1;
 }
 
 const sideOf = (s) => ({

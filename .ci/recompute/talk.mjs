@@ -1,84 +1,131 @@
 // Conversations of channels (SPEC.md 3.7, 3.8 and 8): framing and contents of every
 // message, channel ids, per-commitment secrets and points, the commitments that are
 // signed, the numbers of channel_reestablish, and what the party holds after each
-// step, from the messages alone. The answer to a fault is not decided here.
+// step, from the messages alone. Which orders are refused, what a party takes of a
+// commitment in a block and when it leaves is decided in orders.mjs; the answer to a
+// message that is a fault is not decided here.
 
 import { channelID, messageOf } from './batch.mjs';
 import { Mismatch, same } from './exchange.mjs';
 import { Ledger, commitmentPoint, commitmentSecret, other } from './ledger.mjs';
 import { hex, publicKey, unhex } from './noise.mjs';
+import { obliged, refuses, settled, stateOf } from './orders.mjs';
 import { Fault, readMessage } from './reader.mjs';
 
 const kinds = { update_add_htlc: 'add', update_fulfill_htlc: 'fulfil', update_fail_htlc: 'fail', update_fee: 'fee' };
+const noSignature = '00'.repeat(64);
 
-// Watcher follows one party.
+// Watcher follows one channel of a party. u is what the party knows of updates of
+// the factory.
 class Watcher {
-  constructor(ledger) { Object.assign(this, { l: ledger, begun: false, pending: false, to: undefined, before: undefined, batch: {}, named: {}, delta: {}, at: ledger.facts.output.txid }); }
-
-  clone() {
-    const { l, ...rest } = this;
-    return Object.assign(new Watcher(l.clone()), structuredClone(rest));
+  constructor(ledger, u, number) {
+    Object.assign(this, { l: ledger, u, number, before: undefined, batch: {}, named: {}, delta: {}, ready: {}, shut: {}, failed: false, opened: false });
   }
+
+  clone(u) {
+    const { l, u: shared, ...rest } = this;
+    return Object.assign(new Watcher(l.clone(), u, this.number), structuredClone(rest));
+  }
+
+  get id() { return channelID(this.l.facts.output.txid, this.l.facts.output.output); }
+
+  get absorbed() { return this.u.into.includes(this.number); }
+
+  // moves reports whether the update moves this channel.
+  get moves() { return this.u.to !== undefined && (this.number === 0 || this.absorbed); }
+
+  get frozen() { return (this.l.next ?? this.l.outputs.at(-1))?.absorbed === true; }
 
   // ends is the end of the connection.
   ends() {
     this.l.takesBack();
-    Object.assign(this, { batch: {}, named: {}, delta: {} });
-    if (!this.begun) this.to = undefined;
-    if (this.l.next && !this.begun && this.at !== this.l.next.txid) this.calledOff = true;
+    Object.assign(this, { batch: {}, named: {}, delta: {}, aborting: false, echoes: false });
+    if (this.l.next && !this.u.begun && this.u.at !== this.l.next.txid) this.calledOff = true;
+    if (this.l.side === 'opener' && !this.opened) this.gone = true; // it remembers from funding_signed on (PCF-095)
+  }
+
+  connects() { // the record knows nothing of what was called off (8.4)
+    if (this.calledOff) this.drops();
+    this.calledOff = false;
+  }
+
+  // drops forgets a change, and keeps what was signed for it (CHG-026).
+  drops() {
+    const l = this.l, next = l.next;
+    l.next = undefined;
+    if (!next?.sent || next.absorbed) return;
+    const was = l.theirs.find((t) => t.number === l.given && t.output.txid === next.txid);
+    if (!l.calledOff.some((o) => o.number === l.given && JSON.stringify(o.state) === JSON.stringify(was.state))) l.calledOff.push(was);
   }
 
   seed(side) { return this.l.facts[side === 'opener' ? 'lsp' : 'client'].per_commitment_seed; }
 
-  // step lets an event of a conversation happen.
-  step(h, layouts) {
-    const me = this.l.side;
-    if (h.event === 'update' && h.output.txid !== this.at) this.to = h.output;
-    if ((h.event === 'begin' || h.event === 'sign') && !h.refused) this.begun = true;
-    if (this.begun && (h.event === 'sign' || me === 'accepter')) this.pending = true; // the LSP signs last (8.4)
-    if (h.event === 'store' && this.to) Object.assign(this, { at: this.to.txid, to: undefined, begun: false, pending: false });
-    if (h.event === 'disconnect') this.ends();
-    if (h.event === 'connect' && this.calledOff) { // the record knows nothing of it (8.4)
-      this.l.next = undefined;
-      this.calledOff = false;
-    }
-    if (h.message) this.said(other(me), messageOf(layouts, h.message), h);
-    for (const m of h.sends ?? []) this.said(me, messageOf(layouts, m), { ...h, fault: false });
-    if (h.closes) this.ends();
-    if (!h.fault) this.compare(h);
-  }
-
-  compare(h) {
+  compare(seen) {
     const l = this.l;
     const holds = {
       commitment_number: l.own, revoked_by_peer: l.peer, funding_txids: l.outputs.map((o) => o.txid), ...(l.next ? { change_txid: l.next.txid } : {}),
       opener_msat: l.balance.opener, accepter_msat: l.balance.accepter, htlcs: l.htlcs, ...(l.replaced.length ? { replaced_txids: l.replaced } : {}),
+      ...(l.calledOff.length ? { called_off_txids: l.calledOff.map((o) => o.output.txid) } : {}),
     };
-    if (h.holds) this.before = h.holds;
-    same('holds', holds, this.before ?? holds);
+    if (seen?.holds) this.before = seen.holds;
+    if (!this.forgotten) same(`holds of channel ${this.number}`, holds, this.before ?? holds);
+    if (seen?.state) this.state = seen.state;
+    if (this.state) same(`state of channel ${this.number}`, stateOf(this), settled(this.state));
   }
 
   // said is a message of a side.
   said(by, m, h) {
-    const l = this.l, id = m.channel_id ?? m[m.name]?.channel_id ?? m.factory_change?.channel_id;
-    const first = channelID(l.facts.output.txid, l.facts.output.output);
-    if (id !== undefined && !h.fault && !['warning', 'error'].includes(m.name)) same('channel_id', id, first);
+    const l = this.l;
     const kind = kinds[m.name];
+    if (kind && !h.fault && this.frozen) throw new Mismatch('an update on a channel that goes into another (CHG-018)');
+    if (kind === 'fee' && !h.fault && l.zeroFee) throw new Mismatch('a feerate where commitments pay none (CHAN-034)');
     if (kind && !h.fault) l.adds({ kind, by, id: m.id, rate: m.feerate_per_kw, amount_msat: m.amount_msat, payment_hash: m.payment_hash, cltv_expiry: m.cltv_expiry });
     this[m.name]?.(by, m, h);
   }
+
+  // An HTLC that would bring what a client risks above its limit has to fail (CHAN-012).
+  update_add_htlc(by, m, h) {
+    const limit = this.l.facts.limits?.max_exposure_msat;
+    if (h.fault || limit === undefined || by === this.l.side || this.l.side !== 'accepter') return;
+    if (this.l.towards > limit) this.l.updates.at(-1).refused = true;
+  }
+
+  fails(by, m, refused) {
+    const add = this.l.updates.find((x) => x.kind === 'add' && x.by === other(by) && x.id === m.id);
+    if (by === this.l.side && add) same('the limit of the client', refused, add.refused === true);
+  }
+
+  update_fail_htlc(by, m, h) { if (m.compare) this.fails(by, m, m.compare === 'failure'); }
+
+  update_fulfill_htlc(by, m, h) { this.fails(by, m, false); }
 
   funding_created(by, m, h) {
     const l = this.l, o = { ...l.facts.output, delta: {} };
     if (!h.fault || h.fault && m.funding_txid === o.txid && m.funding_output_index === o.output) l.outputs = [o];
     if (!h.fault) same('outpoint', [m.funding_txid, m.funding_output_index], [o.txid, o.output]);
     if (l.outputs.length > 0) this.looks('accepter', 0, l.outputs[0], m, h);
+    if (h.fault && h.rule === 'CHAN-035') {
+      const first = this.u.firsts[`${o.txid} ${o.output}`];
+      if (!first || first === l.firstOfPeer(o)) throw new Mismatch('the first commitment is not another one');
+    }
   }
 
-  funding_signed(by, m, h) { this.looks('opener', 0, this.l.outputs[0], m, h); }
+  funding_signed(by, m, h) {
+    const l = this.l, o = l.outputs[0];
+    this.looks('opener', 0, o, m, h);
+    this.opened = !h.fault;
+    if (by !== l.side) return;
+    const name = `${o.txid} ${o.output}`, first = l.firstOfPeer(o); // CHAN-035
+    same('the first commitment on the output', first, this.u.firsts[name] ?? first);
+    this.u.firsts[name] = first;
+  }
 
   // looks at signatures, which are wrong where the file says so.
   looks(owner, number, output, m, h) {
+    if (output.absorbed) {
+      same('signatures where there is no commitment', [m.signature, m.htlc_signatures], [noSignature, []]);
+      return;
+    }
     const bad = h.fault && h.wrongSignature;
     try {
       this.l.verify(owner, number, output, m);
@@ -89,7 +136,10 @@ class Watcher {
     if (bad) throw new Mismatch('the signature is right, the file calls it wrong');
   }
 
-  channel_ready(by, m) { same('second_per_commitment_point', m.second_per_commitment_point, commitmentPoint(this.seed(by), 1)); }
+  channel_ready(by, m) {
+    this.ready[by] = true;
+    same('second_per_commitment_point', m.second_per_commitment_point, commitmentPoint(this.seed(by), 1));
+  }
 
   start_batch(by, m, h) {
     if (!h.fault && m.batch_size >= 2 && m.message_type?.message_type === 132) this.batch[by] = { left: m.batch_size, list: [] };
@@ -97,9 +147,18 @@ class Watcher {
 
   commitment_signed(by, m, h) {
     const l = this.l, mine = by === l.side, txid = m.funding_txid?.funding_txid;
+    if (h.fault && h.rule === 'CHG-021') {
+      if (m.signature === noSignature && m.htlc_signatures.length === 0) throw new Mismatch('there are no signatures');
+      return;
+    }
+    if (h.fault && h.rule === 'PCF-138') { // nothing but the moment is wrong
+      same('funding_txid', txid, l.outputs[0].txid);
+      this.looks(l.side, l.own + 1, l.outputs[0], m, {});
+    }
     if (h.fault && !h.wrongSignature) return;
     if (l.next && txid === l.next.txid) { // the first on a new output
       this.looks(other(by), mine ? l.given : l.own, l.next, m, h);
+      if (!h.fault) l.next[mine ? 'sent' : 'got'] = true;
       return;
     }
     const b = this.batch[by] ?? { left: 1, list: [] };
@@ -148,6 +207,7 @@ class Watcher {
     same('next_per_commitment_point', m.next_per_commitment_point, commitmentPoint(this.seed(by), n + 2));
     if (mine) return;
     l.peer++;
+    l.calledOff = l.calledOff.filter((o) => o.number >= l.peer); // on record now
     l.revokes(by);
   }
 
@@ -161,10 +221,11 @@ class Watcher {
     const secret = l.peer > 0 ? hex(commitmentSecret(this.seed(other(by)), l.peer - 1)) : '00'.repeat(32);
     same('your_last_per_commitment_secret', m.your_last_per_commitment_secret, secret);
     same('next_funding', m.next_funding?.txid, l.next && !l.next.gotContinue ? l.next.txid : undefined);
-    same('my_current_funding_locked', m.my_current_funding_locked?.txid, l.lastLocked ?? l.facts.output.txid);
+    same('my_current_funding_locked', m.my_current_funding_locked?.txid, this.ready[by] ? l.lastLocked ?? l.facts.output.txid : undefined);
   }
 
   contributes(by, m) {
+    if (!this.absorbed) this.shares(); // those that it absorbs come first (CHG-017)
     same('funding_pubkey', m.factory_change.funding_pubkey, hex(publicKey(unhex(this.l.facts[by === 'opener' ? 'lsp' : 'client'].funding_privkey))));
     this.delta[by] = m.factory_change.funding_contribution_satoshis;
   }
@@ -176,16 +237,37 @@ class Watcher {
   factory_change_funding(by, m, h) {
     const l = this.l, r = m.factory_change_funding;
     if (h.fault) return;
-    same('new outpoint', [r.funding_txid, r.funding_output_index], [this.to.txid, this.to.output]);
+    same('new outpoint', [r.funding_txid, r.funding_output_index], [this.u.to.txid, this.u.to.output]);
     this.named[by] = true;
     if (!this.named.opener || !this.named.accepter) return;
-    same('contributions', this.delta.opener + this.delta.accepter, this.to.satoshis - l.outputs[0].satoshis);
-    l.next = { ...this.to, delta: { ...this.delta } };
+    const shares = this.shares();
+    same('contributions', [this.delta.opener, this.delta.accepter], [shares.opener, shares.accepter]);
+    l.next = { ...this.u.to, delta: { ...this.delta }, ...(this.absorbed ? { absorbed: true, sent: true, got: true } : {}) };
     this.named = {};
   }
 
+  // shares are the contributions of both sides: all that a channel holds which is
+  // absorbed (CHG-017), and in the one that stays what the client took out of those, the
+  // rest of the difference being the LSP's (CHG-004, CHG-019).
+  shares() {
+    const whole = (msat) => Math.floor(msat / 1000);
+    if (this.absorbed) return { opener: -whole(this.l.balance.opener), accepter: -whole(this.l.balance.accepter) };
+    let accepter = 0;
+    for (const n of this.u.into) {
+      const given = this.u.watchers[n].l.next;
+      if (!given?.absorbed) throw new Mismatch(`channel ${n} is not committed (CHG-017)`);
+      accepter -= given.delta.accepter;
+    }
+    return { opener: this.u.to.satoshis - this.l.outputs[0].satoshis - accepter, accepter };
+  }
+
   factory_change_abort(by, m, h) {
-    if (!h.fault && !this.pending) this.l.next = undefined;
+    if (by === this.l.side) {
+      if (!this.echoes) this.aborting = true;
+      this.echoes = false;
+    } else if (this.aborting) this.aborting = false;
+    else this.echoes = true;
+    if (!h.fault && !this.u.pending) this.drops();
   }
 
   factory_change_continue(by, m, h) {
@@ -216,38 +298,139 @@ class Watcher {
   }
 }
 
+// Party follows all channels of a party: u is what it knows of updates of the
+// factory.
+class Party {
+  constructor(side, facts) {
+    this.side = side;
+    this.facts = facts;
+    this.u = { begun: false, pending: false, to: undefined, into: [], at: facts[0].output.txid, firsts: {}, height: facts[0].height, live: true };
+    this.watchers = facts.filter((f, n) => n === 0 || f.output.txid !== facts[0].output.txid).map((f, n) => this.watch(f, n));
+    this.u.watchers = this.watchers;
+  }
+
+  watch(facts, n) { return new Watcher(new Ledger(this.side, facts), this.u, n); }
+
+  clone() {
+    const { watchers, u, ...rest } = this;
+    const copy = Object.assign(Object.create(Party.prototype), rest);
+    const { watchers: all, ...own } = u;
+    copy.u = structuredClone(own);
+    copy.watchers = watchers.map((w) => w.clone(copy.u));
+    copy.u.watchers = copy.watchers;
+    return copy;
+  }
+
+  ends() {
+    for (const w of this.watchers) w.ends();
+    if (!this.u.begun) Object.assign(this.u, { to: undefined, into: [] });
+  }
+
+  // about is the channel of a message: the last one with its id.
+  about(m) {
+    if (m.name === 'funding_created') return this.watchers.findLast((w) => w.l.facts.open.temporary_channel_id === m.temporary_channel_id);
+    const id = m.channel_id ?? m[m.name]?.channel_id ?? m.factory_change?.channel_id;
+    return this.watchers.findLast((w) => w.id === id);
+  }
+
+  // step lets an event of a conversation happen.
+  step(h, layouts) {
+    if (h.event === 'reopen') {
+      this.watchers.push(this.watch(this.facts[h.channel], h.channel));
+      this.watchers.at(-1).state = 'opening';
+    }
+    const u = this.u, w = this.watchers[h.channel ?? 0];
+    if (h.event === 'block') u.height = h.height;
+    const failed = this.watchers.map((x) => x.failed);
+    same('refused', refuses(this, w, h) === true, h.refused === true);
+    if (!h.refused) this.orders(h, w);
+    if (h.message) this.hears(other(this.side), messageOf(layouts, h.message), h);
+    for (const m of h.sends ?? []) this.hears(this.side, { ...messageOf(layouts, m), compare: m.compare }, { ...h, fault: false });
+    const owes = obliged(this, h, failed);
+    for (const name of ['leaves', 'publishes', 'punishes']) same(name, owes[name], h[name]);
+    if (h.closes) this.ends();
+    if (h.fault) return;
+    this.watchers.forEach((x, n) => x.compare(n === 0 ? h : h.others?.find((o) => o.channel === n)));
+  }
+
+  // orders are what the party itself, its router or its ceremony wants.
+  orders(h, w) {
+    const u = this.u;
+    if (h.event === 'update' && h.output.txid !== u.at) Object.assign(u, { to: h.output, into: h.absorbs ?? [] });
+    if (h.event === 'begin' || h.event === 'sign') u.begun = true;
+    if (u.begun && (h.event === 'sign' || this.side === 'accepter')) u.pending = true; // the LSP signs last (8.4)
+    if (h.event === 'store' && u.to) Object.assign(u, { at: u.to.txid, to: undefined, into: [], begun: false, pending: false });
+    if (h.event === 'end' && !u.begun) u.live = false;
+    if (h.event === 'usable') w.usable = true;
+    if (h.event === 'shutdown') w.wants = true;
+    if (h.event === 'drop' || h.event === 'forget') w.forgotten = true;
+    if (h.event === 'confirmed' || h.event === 'spent') w.failed = true;
+    if (h.event === 'disconnect') this.ends();
+    if (h.event === 'connect') for (const x of this.watchers) x.connects();
+  }
+
+  // hears is a message of either side.
+  hears(by, m, h) {
+    const w = this.about(m);
+    if (m.name === 'error' && m.channel_id === '00'.repeat(32)) { // CHAN-022
+      for (const x of this.watchers) x.failed = true;
+      return;
+    }
+    if (m.name === 'error') {
+      if (w && !(by === this.side && this.watchers.some((x) => x.id === w.id && x.failed))) w.failed = true;
+      return;
+    }
+    if (m.name === 'warning') return;
+    if (!w && h.rule === 'PCF-106' && h.fault) {
+      const id = m[m.name]?.channel_id ?? m.factory_change?.channel_id;
+      same('error for the channel', h.sends.map((x) => [x.name, x.fields.channel_id]), [['error', id]]);
+      return;
+    }
+    if (!w && !h.fault) throw new Mismatch(`${m.name} is for no channel`);
+    if (m.name === 'shutdown') w.shut[by] = true;
+    (w ?? this.watchers[0]).said(by, m, h);
+  }
+}
+
 const cache = new Map(); // of name and steps
 
 // begins is the party as a conversation begins.
 function begins(v, layouts, told) {
   if (v.after) {
     const before = told.get(v.after);
-    const w = lived(before, v.after_steps ?? before.steps.length, layouts, told).clone();
-    w.ends();
-    return w;
+    const p = lived(before, v.after_steps ?? before.steps.length, layouts, told).clone();
+    p.ends();
+    return p;
   }
-  const read = (bytes) => readMessage(layouts, unhex(bytes), 32800).fields;
-  const facts = { ...v.channel, open: read(v.channel.open_channel), accept: read(v.channel.accept_channel) };
-  return new Watcher(new Ledger(v.party === 'lsp' ? 'opener' : 'accepter', facts));
+  const read = (bytes) => readMessage(layouts, unhex(bytes), 32800);
+  const { others = [], ...zero } = v.channel;
+  const facts = [zero, ...others].map((c) => {
+    const open = read(c.open_channel), accept = read(c.accept_channel);
+    return {
+      ...c, height: zero.height, limits: zero.limits, open: open.fields, accept: accept.fields, type: open.records.channel_type.type,
+      warning: open.records.channel_in_factory.factory_early_warning_time,
+    };
+  });
+  return new Party(v.party === 'lsp' ? 'opener' : 'accepter', facts);
 }
 
 // lived is the party after n steps, its connection still there.
 function lived(v, n, layouts, told) {
   const key = `${v.name} ${n}`;
   if (!cache.has(key)) {
-    const w = n === 0 ? begins(v, layouts, told) : lived(v, n - 1, layouts, told).clone();
-    if (n > 0) w.step(v.steps[n - 1], layouts);
-    cache.set(key, w);
+    const p = n === 0 ? begins(v, layouts, told) : lived(v, n - 1, layouts, told).clone();
+    if (n > 0) p.step(v.steps[n - 1], layouts);
+    cache.set(key, p);
   }
   return cache.get(key);
 }
 
 export function talk(v, layouts, told) {
-  const w = begins(v, layouts, told);
+  const p = begins(v, layouts, told);
   const wrongSignature = v.error?.rule === 'CHAN-032' && (v.error.field === 'signature' || v.error.field === 'htlc_signatures');
   v.steps.forEach((h, i) => {
     try {
-      w.step({ ...h, wrongSignature }, layouts);
+      p.step({ ...h, wrongSignature, rule: v.error?.rule }, layouts);
     } catch (e) {
       if (e instanceof Mismatch || e instanceof Fault) throw new Mismatch(`step ${i} (${h.event}): ${e.message || JSON.stringify(e)}`);
       throw e;

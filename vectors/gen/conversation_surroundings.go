@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/ledger"
@@ -179,8 +180,7 @@ func (g given) find(id wire.CeremonyID, what string, of func(vectors.PartyKeys) 
 	for _, k := range g.keys {
 		if k.Party == g.party && bytes.Equal(k.Ceremony, id[:]) {
 			if raw := of(k); len(raw) == 32 {
-				key, _ := btcec.PrivKeyFromBytes(raw)
-				return key, nil
+				return secp256k1.PrivKeyFromBytes(raw), nil // without the public key, which few ask for
 			}
 		}
 	}

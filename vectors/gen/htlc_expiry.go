@@ -44,9 +44,61 @@ func htlcExpiries() (vectors.File, error) {
 		f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head(slug("htlc-invoice", fmt.Sprint(c.ewt), fmt.Sprint(c.own)), rule.PCF093), Op: "invoice",
 			EarlyWarning: vectors.Uint(c.ewt), Delta: ptr(c.own), Blocks: ptr(c.want)})
 	}
+	f.Vectors = append(f.Vectors, lateExpiries(height)...)
 	f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head("htlc-invoice-1998", rule.PCF093, rule.PCF069), Op: "invoice",
 		EarlyWarning: 1998, Delta: ptr(18), Outcome: fault("refused", "early_warning_time", -1, rule.PCF069)})
 	return f, nil
+}
+
+// lateExpiries are more that are refused: what leaves out one of the three parts of a
+// limit, is over already, or is exactly what a node may think who counts the block that
+// is being made.
+func lateExpiries(height int) []vectors.Vector {
+	var out []vectors.Vector
+	refused := func(v *vectors.HTLCExpiry, id rule.ID) {
+		v.Outcome = fault("refused", "cltv_expiry", -1, id)
+		out = append(out, v)
+	}
+	for _, op := range []struct {
+		name  string
+		rules []rule.ID
+	}{
+		{"receive", []rule.ID{rule.PCF087}}, {"release", []rule.ID{rule.PCF094}}, {"offer", []rule.ID{rule.PCF099, rule.PCF086}},
+	} {
+		for _, c := range []struct {
+			name        string
+			ewt, expiry int
+		}{
+			{"expired", 144, height - 1}, {"expires-now", 144, height}, {"without-early-warning-time", 864, height + 18},
+			{"without-claim", 864, height + 864}, {"one-block-for-both", 432, height + 432 + 17}, {"of-another-factory", 1997, height + 144 + 18},
+			{"zero", 0, 0}, {"at-creation-of-factory", 0, height + 17},
+		} {
+			refused(&vectors.HTLCExpiry{Head: head(slug("htlc", op.name, c.name), op.rules...), Op: op.name,
+				EarlyWarning: vectors.Uint(c.ewt), Height: ptr(height), Expiry: ptr(c.expiry)}, op.rules[0])
+		}
+	}
+	for _, c := range []struct {
+		name                 string
+		ewt, delta, outgoing int
+		expiry               int
+	}{
+		{"without-early-warning-time", 864, 40, height + 100, height + 140},
+		{"without-delta", 864, 40, height + 100, height + 964},
+		{"with-half-of-both", 144, 80, height + 100, height + 100 + 72 + 40},
+		{"equal", 144, 40, height + 100, height + 100},
+		{"outgoing-later", 0, 40, height + 100, height + 99},
+		{"delta-of-another-channel", 432, 144, height + 50, height + 50 + 432 + 40},
+		{"delta-of-zero", 432, 0, height + 50, height + 50 + 431},
+		{"at-the-longest", 1997, 18, height + 1, height + 1 + 1997 + 17},
+	} {
+		refused(&vectors.HTLCExpiry{Head: head(slug("htlc-forward", c.name), rule.PCF088), Op: "forward",
+			EarlyWarning: vectors.Uint(c.ewt), Expiry: ptr(c.expiry), Outgoing: ptr(c.outgoing), Delta: ptr(c.delta)}, rule.PCF088)
+	}
+	for _, ewt := range []int{1999, 2016, 65535} {
+		out = append(out, &vectors.HTLCExpiry{Head: head(slug("htlc-invoice", fmt.Sprint(ewt)), rule.PCF093, rule.PCF069), Op: "invoice",
+			EarlyWarning: vectors.Uint(ewt), Delta: ptr(18), Outcome: fault("refused", "early_warning_time", -1, rule.PCF069)})
+	}
+	return out
 }
 
 // side names where an expiry stands.

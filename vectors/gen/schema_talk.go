@@ -41,34 +41,53 @@ func talkSchema() object {
 		"accepter_msat":     ref("uint"),
 		"htlcs":             about("That are not irrevocably gone.", u16),
 	}, object{
-		"change_txid":    about("Of the change that is committed to and not continued.", hash),
-		"replaced_txids": about("Outputs of before whose commitments are kept (PCF-127).", listOf(hash)),
+		"change_txid":      about("Of the change that is committed to and not continued.", hash),
+		"replaced_txids":   about("Outputs of before whose commitments are kept (PCF-127).", listOf(hash)),
+		"called_off_txids": about("Outputs of changes that were called off, for which the party signed a commitment that is not revoked (CHG-026).", listOf(hash)),
 	}))
+	state := oneOf("opening", "normal", "negotiating", "funded", "committed", "continued", "over", "failed", "forgotten")
 	step := partly(object{
-		"event": about("receive: a message of the other side arrives. connect: a connection is made, init exchanged with option_quiesce. disconnect: it ends. wait: seconds pass. open: the LSP sends funding_created. usable: the factory is (PCF-082). add, fulfil, fail, feerate: an update is to be made, and signed as soon as it may be. update: an update of the factory is agreed by piggyback, which brings the channel to output: the LSP has the nonces of all, a client has given its own. begin: phase 1 of it begins: the LSP sends the aggregate nonces, a client gives its partial signatures. sign: the LSP signs the new state. store: the new state is complete and stored. poison: that of what it replaces is. end: the attempt of the update ends.",
-			oneOf("receive", "connect", "disconnect", "wait", "open", "usable", "add", "fulfil", "fail", "feerate", "update", "begin", "sign", "store", "poison", "end")),
-		"state": about("opening: channel_ready is not exchanged. normal. negotiating: a change is. funded: factory_change_funding is exchanged. committed: commitment_signed on the new output is, and factory_change_continue is not. continued: updates are signed for both. failed.",
-			oneOf("opening", "normal", "negotiating", "funded", "committed", "continued", "failed")),
+		"event": about("receive: a message of the other side arrives. connect: a connection is made, init exchanged with option_quiesce. disconnect: it ends. wait: seconds pass. open: the LSP sends funding_created. usable: the factory is (PCF-082). add, fulfil, fail, feerate: an update is to be made, and signed as soon as it may be. update: an update of the factory is agreed by piggyback, which brings the channel to output: the LSP has the nonces of all, a client has given its own. begin: phase 1 of it begins: the LSP sends the aggregate nonces, a client gives its partial signatures. sign: the LSP signs the new state. store: the new state is complete and stored. poison: that of what it replaces is. end: the attempt of the update ends; without an update that which makes the output. make: what makes the output is to go on: the LSP signs the funding transaction or its part of the sale, the client says that it has stored it. drop: the attempt that makes the output ends before it is made. reopen: the other side has forgotten the channel; open_channel and accept_channel of the one with this number have been exchanged, on the same output. block: there is a new best block. confirmed: a block has the transaction with this txid, which has an output of the channel. spent: a block has transaction, which spends one. forget: the factory says that the channel can be forgotten. shutdown: the channel is to be shut down. change: a change of the channel is to begin, without an update. abort: that of the channel is to be called off.",
+			oneOf("receive", "connect", "disconnect", "wait", "open", "usable", "add", "fulfil", "fail", "feerate", "update", "begin", "sign", "store", "poison", "end",
+				"make", "drop", "reopen", "block", "confirmed", "spent", "forget", "shutdown", "change", "abort")),
+		"state": about("Of number 0. opening: channel_ready is not exchanged. normal. negotiating: a change is. funded: factory_change_funding is exchanged. committed: commitment_signed on the new output is, and factory_change_continue is not; a channel that is absorbed needs none. continued: updates are signed for both. over: all it held is in another channel. failed. forgotten.", state),
 	}, object{
+		"channel": about("Number of the channel that an order is for; absent: 0. A message names its own.", u16),
+		"absorbs": about("Numbers of the channels that go into number 0 by the update.", object{"type": "array", "minItems": 1, "items": u16}),
+		"height":  u32, "transaction": about("With its witnesses.", ref("hex")), "txid": about("As it stands in an input.", hash),
+		"others": about("Other channels than number 0 of which the state, or what the party knows, is not what it was; holds is absent where that is the same.",
+			object{"type": "array", "minItems": 1, "items": partly(object{"channel": u16, "state": state}, object{"holds": holds})}),
+		"leaves":    about("The party starts its way out of the factory (CHAN-010, CHAN-021).", object{"const": true}),
+		"publishes": about("Transactions that the party wants in a block, complete; children that pay for them are its own matter.", object{"type": "array", "minItems": 1, "items": ref("hex")}),
+		"punishes": about("What the party takes of a revoked commitment: outputs are all but the anchors, to_remote among them; how, and with which fee, is its own matter.",
+			closed(object{"commitment_number": ref("uint"), "revocation_privkey": hash, "outputs": object{"type": "array", "minItems": 1, "items": u16}})),
 		"message": channelMessageObject(nil), "output": output,
 		"htlc": about("Its onion is zeros.", closed(object{"amount_msat": ref("uint"), "payment_hash": hash, "cltv_expiry": u32})),
 		"id":   about("Of the HTLC to remove.", ref("uint")), "preimage": hash, "reason": ref("hex"), "feerate_per_kw": u32,
 		"seconds": object{"type": "integer", "minimum": 1},
 		"fault":   about("This is what is wrong.", object{"const": true}),
-		"sends":   object{"type": "array", "minItems": 1, "items": channelMessageObject(object{"compare": about("See the comment of the file.", oneOf("exact", "signatures", "text"))})},
+		"sends":   object{"type": "array", "minItems": 1, "items": channelMessageObject(object{"compare": about("See the comment of the file.", oneOf("exact", "signatures", "text", "failure"))})},
 		"refused": about("The order is not followed.", object{"const": true}),
 		"closes":  about("The party ends the connection.", object{"const": true}),
 		"holds":   holds,
 	})
 	step["allOf"] = []any{
 		needs("receive", "message"), needs("wait", "seconds"), needs("add", "htlc"), needs("fulfil", "id", "preimage"), needs("fail", "id", "reason"),
-		needs("feerate", "feerate_per_kw"), needs("update", "output"),
+		needs("feerate", "feerate_per_kw"), needs("update", "output"), needs("reopen", "channel"), needs("block", "height"), needs("confirmed", "txid"), needs("spent", "transaction"),
 	}
-	facts := about("open_channel and accept_channel have been exchanged.", closed(object{
-		"height":       about("Of the best block, from start to end.", u32),
+	one := object{
 		"open_channel": ref("hex"), "accept_channel": ref("hex"),
 		"output": about("That the ceremony made for the channel.", output),
 		"lsp":    secrets, "client": secrets,
+	}
+	facts := about("open_channel and accept_channel have been exchanged.", partly(merge(object{
+		"height": about("Of the best block, until there is an event block.", u32),
+	}, one), object{
+		"others": about("More channels of the two: number 1, 2 and so on. Sales made them; one with the output of number 0 is opened by reopen.", object{"type": "array", "minItems": 1, "items": closed(one)}),
+		"limits": about("What the factory lets the channel be used for; absent: no limits.", closed(object{
+			"until":             about("From this height on no HTLC is offered (CHAN-011).", u32),
+			"max_exposure_msat": about("Of the client: what HTLCs towards it may sum to (CHAN-012).", ref("uint")),
+		})),
 	}))
 	return schema("channel_conversation", "One side of a channel in a factory and what happens to it", object{
 		"party": about("Who is under test; the lsp opened the channel.", oneOf("lsp", "client")),
@@ -77,7 +96,7 @@ func talkSchema() object {
 		"after":       about("The conversation that the party has lived through; the connection has ended since.", object{"type": "string"}),
 		"after_steps": about("How many steps of it; absent: all.", u16),
 		"channel":     facts,
-		"allows":      about("Other reactions to the fault.", object{"type": "array", "minItems": 1, "items": oneOf("warning", "error", "abort", "ignored", "refused")}),
+		"allows":      about("Other reactions to the fault.", object{"type": "array", "minItems": 1, "items": oneOf("warning", "error", "abort", "ignored", "refused", "leaves", "punished")}),
 	}, object{"if": object{"required": []string{"after"}}, "then": object{"properties": object{"channel": false}},
 		"else": object{"required": []string{"channel"}, "properties": object{"after_steps": false}}})
 }

@@ -107,7 +107,7 @@ func negotiates(i int, name string, change func(w *talkScene, m wire.Message)) f
 			change(w, m)
 			return m
 		})
-		w.update(changeTo(), talkClient, talkLSP)
+		w.update(changeTo(), nil, talkClient, talkLSP)
 		w.run()
 		panic(fmt.Errorf("no %s has arrived", name))
 	}
@@ -160,7 +160,7 @@ func wrongParts() []tale {
 		bad("init that no update asks for", talkClient, "", "abort", "factory_change", rule.PCF114, func(w *talkScene) {
 			w.connects()
 			w.swap(talkClient, "factory_change_init", func(m wire.Message) wire.Message { return m })
-			w.update(changeTo(), talkLSP)
+			w.update(changeTo(), nil, talkLSP)
 			w.run()
 		}),
 		bad("init of the client", talkLSP, "", "abort", "factory_change", rule.PCF114, func(w *talkScene) {
@@ -171,14 +171,14 @@ func wrongParts() []tale {
 		bad("init of who did not begin quiescence", talkLSP, "", "warning", "factory_change", rule.PCF112, func(w *talkScene) {
 			w.connects()
 			w.loses(talkLSP, "factory_change_ack")
-			w.update(changeTo(), talkClient, talkLSP)
+			w.update(changeTo(), nil, talkClient, talkLSP)
 			w.run()
 			w.plant(talkLSP, &wire.ChangeInit{Change: w.changeOf(talkLSP, 0)})
 		}),
 		bad("init twice", talkClient, "", "warning", "factory_change", rule.PCF112, func(w *talkScene) {
 			w.connects()
 			w.loses(talkClient, "factory_change_funding")
-			w.update(changeTo(), talkClient, talkLSP)
+			w.update(changeTo(), nil, talkClient, talkLSP)
 			w.run()
 			w.plant(talkClient, &wire.ChangeInit{Change: w.changeOf(talkClient, 50_000)})
 		}),
@@ -211,7 +211,7 @@ func wrongCommitted() []tale {
 	return slices.Concat(
 		each("continue before commitment_signed", "", "warning", "factory_change_continue", rule.PCF147, func(w *talkScene, party int) {
 			w.loses(party, "commitment_signed")
-			w.update(changeTo(), talkClient, talkLSP)
+			w.update(changeTo(), nil, talkClient, talkLSP)
 			w.run()
 			w.plant(party, cont(w))
 		}),
@@ -226,7 +226,7 @@ func wrongCommitted() []tale {
 			w.plant(party, m)
 		}),
 		each("abort of what is pending", "", "error", "factory_change_abort", rule.PCF143, func(w *talkScene, party int) {
-			w.update(changeTo(), talkClient, talkLSP)
+			w.update(changeTo(), nil, talkClient, talkLSP)
 			w.run()
 			w.orders("begin", talkLSP, talkClient)
 			w.orders("sign", talkLSP)
@@ -261,7 +261,7 @@ func phaseOneTooEarly(i int) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
 		w.loses(i, "commitment_signed")
-		w.update(changeTo(), talkClient, talkLSP)
+		w.update(changeTo(), nil, talkClient, talkLSP)
 		w.run()
 		w.wrong(i, vectors.ChannelStep{Event: "begin"})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
@@ -89,8 +90,7 @@ func readChannel(open, accept vectors.Hex, output vectors.FactoryOutput, lsp, cl
 // side.
 func channelKeys(s vectors.ChannelSecrets) channel.Keys {
 	key := func(b vectors.Hex) *btcec.PrivateKey {
-		k, _ := btcec.PrivKeyFromBytes(b)
-		return k
+		return secp256k1.PrivKeyFromBytes(b)
 	}
 	funding, other := key(s.Funding), key(s.Payment)
 	k := channel.Keys{
@@ -132,33 +132,124 @@ func (f *talkFacts) place(side commitment.Side, at vectors.FactoryOutput, alone 
 	return o
 }
 
-// conversationFacts are those of all channel conversations of this package.
-func conversationFacts() (*vectors.ChannelFacts, error) {
-	secrets := func(name string) vectors.ChannelSecrets {
-		key := func(what string) vectors.Hex { return secretKey(name+" conversation "+what, 0).Serialize() }
-		return vectors.ChannelSecrets{
-			Funding: key("funding"), Revocation: key("revocation"), Payment: key("payment"), Delayed: key("delayed"), HTLC: key("htlc"), Seed: key("seed"),
+// rootFacts are those of the channel conversations that begin with nothing, by name.
+// plain is one channel of 1,000,000 sat, zero-fee the same without commitment fees and
+// with limits, chained three channels in a ps leaf, two of which sales made, and again
+// one output on which a channel is opened once more, with the same first commitment of
+// the LSP (number 1) and with another one (number 2).
+var rootFacts = map[string]func() (*vectors.ChannelFacts, error){
+	"plain": func() (*vectors.ChannelFacts, error) {
+		b := newFactsBuilder("channel conversation")
+		return b.facts(1_000_000, "conversation", nil)
+	},
+	"zero-fee": func() (*vectors.ChannelFacts, error) {
+		b := newFactsBuilder("zero-fee channel conversation")
+		v, err := b.facts(1_000_000, "zero-fee conversation", func(open *wire.OpenChannel, accept *wire.AcceptChannel) {
+			channel.ZeroFee(open)
+			open.UpfrontShutdown = append([]byte{0, 20}, b.bytes(20)...)
+			accept.UpfrontShutdown = append([]byte{0, 20}, b.bytes(20)...)
+		})
+		if err == nil {
+			v.Limits = &vectors.ChannelLimits{Until: 800_100, MaxExposure: 20_000_000}
 		}
+		return v, err
+	},
+	"chained": func() (*vectors.ChannelFacts, error) {
+		b := newFactsBuilder("chained channel conversation")
+		v, err := b.facts(100_000, "chained conversation", nil)
+		for n := range chainedSales {
+			if err == nil {
+				err = b.other(v, chainedSales[n], fmt.Sprint("sold conversation ", n), nil)
+			}
+		}
+		return v, err
+	},
+	"again": func() (*vectors.ChannelFacts, error) {
+		b := newFactsBuilder("channel conversation again")
+		v, err := b.facts(1_000_000, "conversation again", nil)
+		for n, seed := range []string{"", "another seed"} {
+			if err == nil {
+				err = b.again(v, seed, byte(n))
+			}
+		}
+		return v, err
+	},
+}
+
+// chainedSales are the values of the channels that sales made.
+var chainedSales = [2]vectors.Uint{20_000, 30_000}
+
+// factsBuilder makes facts with values that follow from a name.
+type factsBuilder struct {
+	*source
+	chain, factory [32]byte
+}
+
+func newFactsBuilder(name string) *factsBuilder { return &factsBuilder{source: newSource(name)} }
+
+func secretsOf(name string) vectors.ChannelSecrets {
+	key := func(what string) vectors.Hex { return secretKey(name+" "+what, 0).Serialize() }
+	return vectors.ChannelSecrets{
+		Funding: key("funding"), Revocation: key("revocation"), Payment: key("payment"), Delayed: key("delayed"), HTLC: key("htlc"), Seed: key("seed"),
 	}
-	s := newSource("channel conversation")
+}
+
+// facts are those of channel number 0; alter changes the terms.
+func (b *factsBuilder) facts(value vectors.Uint, name string, alter func(*wire.OpenChannel, *wire.AcceptChannel)) (*vectors.ChannelFacts, error) {
 	v := &vectors.ChannelFacts{
-		Height: 800_000, LSP: secrets("lsp"), Client: secrets("client"),
-		Output: vectors.FactoryOutput{Txid: s.bytes(32), Index: 1, Value: 1_000_000},
+		Height: 800_000, LSP: secretsOf("lsp " + name), Client: secretsOf("client " + name),
+		Output: vectors.FactoryOutput{Txid: b.bytes(32), Index: 1, Value: value},
 	}
-	lsp, err := wireKeysOf(channelKeys(v.LSP))
-	if err != nil {
-		return nil, err
-	}
-	client, err := wireKeysOf(channelKeys(v.Client))
-	if err != nil {
-		return nil, err
-	}
-	in := wire.ChannelInFactory{ProtocolID: wire.Codec{}.SuperScalarID(), InstanceID: [32]byte(s.bytes(32)), EarlyWarningTime: 432}
-	open := channel.NewOpen([32]byte(s.bytes(32)), wire.ChannelID(s.bytes(32)), uint64(v.Output.Value), in, lsp)
-	accept := channel.NewAccept(open, client)
-	if v.Open, err = (wire.Codec{}).Encode(open); err != nil {
-		return nil, err
-	}
-	v.Accept, err = (wire.Codec{}).Encode(accept)
+	b.factory, b.chain = [32]byte(b.bytes(32)), [32]byte(b.bytes(32))
+	var err error
+	v.Open, v.Accept, err = b.channel(v.Output, v.LSP, v.Client, wire.ChannelID(b.bytes(32)), alter)
 	return v, err
+}
+
+// channel are open_channel and accept_channel.
+func (b *factsBuilder) channel(at vectors.FactoryOutput, lsp, client vectors.ChannelSecrets, id wire.ChannelID, alter func(*wire.OpenChannel, *wire.AcceptChannel)) (open, accept vectors.Hex, err error) {
+	ours, err := wireKeysOf(channelKeys(lsp))
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs, err := wireKeysOf(channelKeys(client))
+	if err != nil {
+		return nil, nil, err
+	}
+	in := wire.ChannelInFactory{ProtocolID: wire.Codec{}.SuperScalarID(), InstanceID: b.factory, EarlyWarningTime: 432}
+	o := channel.NewOpen(b.chain, id, uint64(at.Value), in, ours)
+	a := channel.NewAccept(o, theirs)
+	if alter != nil {
+		alter(o, a)
+		a.ChannelType, a.MaxAcceptedHTLCs = o.ChannelType, min(a.MaxAcceptedHTLCs, o.MaxAcceptedHTLCs)
+	}
+	if open, err = (wire.Codec{}).Encode(o); err != nil {
+		return nil, nil, err
+	}
+	accept, err = wire.Codec{}.Encode(a)
+	return open, accept, err
+}
+
+// other adds a channel of its own.
+func (b *factsBuilder) other(v *vectors.ChannelFacts, value vectors.Uint, name string, alter func(*wire.OpenChannel, *wire.AcceptChannel)) error {
+	o := vectors.OtherChannel{
+		LSP: secretsOf("lsp " + name), Client: secretsOf("client " + name), Output: vectors.FactoryOutput{Txid: b.bytes(32), Index: 0, Value: value},
+	}
+	var err error
+	o.Open, o.Accept, err = b.channel(o.Output, o.LSP, o.Client, wire.ChannelID(b.bytes(32)), alter)
+	v.Others = append(v.Others, o)
+	return err
+}
+
+// again adds a channel on the output of number 0. With another seed of the LSP its
+// first commitment is another one.
+func (b *factsBuilder) again(v *vectors.ChannelFacts, seed string, n byte) error {
+	o := vectors.OtherChannel{LSP: v.LSP, Client: v.Client, Output: v.Output}
+	if seed != "" {
+		o.LSP.Seed = secretKey(seed, 0).Serialize()
+	}
+	var err error
+	o.Open, o.Accept, err = b.channel(o.Output, o.LSP, o.Client, wire.ChannelID(b.bytes(32)), nil)
+	v.Others = append(v.Others, o)
+	return err
 }

@@ -145,6 +145,7 @@ func storyContinuesAgain(i int) func(w *talkScene) {
 
 func storyOpen(w *talkScene) {
 	w.orders("open", talkLSP)
+	w.mark("signed")
 	w.orders("usable", talkLSP)
 	w.orders("usable", talkClient)
 }
@@ -167,10 +168,17 @@ func storyPay(w *talkScene) {
 	w.run()
 }
 
-func storyChange(w *talkScene) {
+func storyChange(w *talkScene) { storyChangeOf(1)(w) }
+
+// storyChangeOf is storyChange where HTLC number 2 has an id on the channel.
+func storyChangeOf(id vectors.Uint) func(w *talkScene) {
+	return func(w *talkScene) { w.changes(id) }
+}
+
+func (w *talkScene) changes(id vectors.Uint) {
 	w.connects()
 	w.mark("connected")
-	w.update(changeTo(), talkClient, talkLSP)
+	w.update(changeTo(), nil, talkClient, talkLSP)
 	w.run()
 	w.mark("committed")
 	w.orders("begin", talkLSP)
@@ -182,7 +190,7 @@ func storyChange(w *talkScene) {
 	w.mark("continued")
 	w.adds(talkLSP, 4, 9_000_000)
 	w.run()
-	w.fulfils(talkClient, 2, 1)
+	w.fulfils(talkClient, 2, id)
 	w.run()
 	w.orders("poison", talkLSP, talkClient)
 	w.mark("locked")
@@ -194,7 +202,7 @@ func storyChange(w *talkScene) {
 func storyCallOff(i int) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
-		w.update(changeTo(), talkClient, talkLSP)
+		w.update(changeTo(), nil, talkClient, talkLSP)
 		w.run()
 		w.orders("end", i)
 		w.adds(talkLSP, 4, 9_000_000)
@@ -205,7 +213,7 @@ func storyCallOff(i int) func(w *talkScene) {
 func storyQuiet(w *talkScene) {
 	w.connects()
 	w.loses(talkLSP, "factory_change_ack")
-	w.update(changeTo(), talkClient, talkLSP)
+	w.update(changeTo(), nil, talkClient, talkLSP)
 	w.run()
 	w.happen(talkLSP, vectors.ChannelStep{Event: "wait", Seconds: 60})
 }

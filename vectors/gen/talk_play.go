@@ -8,6 +8,7 @@ import (
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/vectors"
+	"superscalar/wire"
 	"superscalar/wire/rule"
 )
 
@@ -35,6 +36,14 @@ func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
 			}
 		}), nil
 	}
+	if h.Event == "spent" {
+		return s.spent(h.Tx)
+	}
+	if h.Event == "reopen" {
+		if err := s.reopen(); err != nil {
+			return talkReaction{}, err
+		}
+	}
 	at := uint64(0)
 	if h.Channel != nil {
 		at = uint64(*h.Channel)
@@ -47,7 +56,7 @@ func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
 		return talkReaction{}, fmt.Errorf("no event is called %q", h.Event)
 	}
 	if h.Event == "update" && (h.Output == nil || len(h.Output.Txid) != 32) || h.Event == "add" && (h.HTLC == nil || len(h.HTLC.Hash) != 32) ||
-		(h.Event == "fulfil" || h.Event == "fail") && h.ID == nil {
+		(h.Event == "fulfil" || h.Event == "fail") && h.ID == nil || h.Event == "confirmed" && len(h.Txid) != 32 {
 		return talkReaction{}, fmt.Errorf("%s without its values", h.Event)
 	}
 	var err error
@@ -96,9 +105,53 @@ var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
 		return s.stands(true)
 	},
 	"end": func(s *talkStation, _ *vectors.ChannelStep) error {
+		if s.record.next == nil { // it is the one that makes the channel's output
+			o := s.now()[0]
+			s.reg.Keep(o.Peer, o.Attempt)
+		}
 		s.ends()
 		return nil
 	},
+	"make":   (*talkStation).make,
+	"reopen": func(s *talkStation, _ *vectors.ChannelStep) error { return nil },
+	"drop": func(s *talkStation, _ *vectors.ChannelStep) error {
+		o := s.now()[0]
+		s.reg.Forget(o.Peer, o.Attempt)
+		s.record.forgotten = true
+		return nil
+	},
+	"block": func(s *talkStation, h *vectors.ChannelStep) error {
+		s.height = channel.Height(h.Height)
+		for _, l := range s.lines {
+			l.m.Block(s.height)
+		}
+		return nil
+	},
+	"forget":   func(s *talkStation, _ *vectors.ChannelStep) error { s.m.Forget(); return nil },
+	"shutdown": func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.Shutdown(nil) },
+	"abort":    func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.AbortChange("it is ordered") },
+	"change":   func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.StartChange(0, nil) },
+	"confirmed": func(s *talkStation, h *vectors.ChannelStep) error {
+		s.m.FundingConfirmed(wire.Txid(h.Txid))
+		if s.rules.On(rule.CHAN024) {
+			s.m.ForceClose("its output is on the chain") // as a hub does
+		}
+		return nil
+	},
+}
+
+// make asks whether what makes the channel's output may go on: the LSP signs the
+// funding transaction or its part of the sale (CHAN-001), a client says that it has
+// stored it (CHAN-002).
+func (s *talkStation) make(*vectors.ChannelStep) error {
+	id := rule.ID(rule.CHAN001)
+	if s.side == commitment.Accepter {
+		id = rule.CHAN002
+	}
+	if o := s.facts.place(s.side, s.facts.output, true); s.rules.On(id) && !s.reg.Opened(o.Outpoint) {
+		return errors.New("the first commitments are not signed")
+	}
+	return nil
 }
 
 var errNothing = errors.New("no update is going on")

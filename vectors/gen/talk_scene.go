@@ -82,6 +82,9 @@ func (w *talkScene) happen(i int, h vectors.ChannelStep) vectors.ChannelStep {
 		case *wire.CommitmentSigned:
 			said.Compare = "signatures"
 		}
+		if said.Name == "update_fail_htlc" && r.fails {
+			said.Compare = "failure" // the party's own reason
+		}
 		if n := said.Name; n == "funding_created" || n == "funding_signed" {
 			said.Compare = "signatures"
 		}
@@ -175,9 +178,10 @@ func (w *talkScene) orders(event string, sides ...int) {
 	w.run()
 }
 
-func (w *talkScene) update(to vectors.FactoryOutput, sides ...int) {
+// update is the agreement to an update that takes channels into number 0.
+func (w *talkScene) update(to vectors.FactoryOutput, absorbs []vectors.Uint, sides ...int) {
 	for _, i := range sides {
-		w.happen(i, vectors.ChannelStep{Event: "update", Output: &to})
+		w.happen(i, vectors.ChannelStep{Event: "update", Output: &to, Absorbs: absorbs})
 	}
 }
 

@@ -2,8 +2,8 @@ package gen
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	btcwire "github.com/btcsuite/btcd/wire"
@@ -59,6 +59,7 @@ type record struct {
 type talkReaction struct {
 	sends                   []wire.Message
 	refused, closes, leaves bool
+	fails                   bool // an HTLC that the party does not take
 	publishes               []vectors.Hex
 	punishes                *vectors.Punished
 }
@@ -67,14 +68,12 @@ type talkReaction struct {
 // accept_channel.
 func newTalkStation(f *talkFacts, side commitment.Side, rules rule.Set) (*talkStation, error) {
 	s := &talkStation{rules: rules, side: side, record: record{at: f.output, alone: true}, height: f.height, firsts: map[string]wire.Txid{}}
-	create := channel.NewOpener
-	if side == commitment.Accepter {
-		create = channel.NewAccepter
-	}
-	for _, of := range f.all() {
-		l := &talkLine{facts: of, seen: "opening"}
-		var err error
-		if l.m, err = create(s.config(of), of.open, of.accept); err != nil {
+	for n, of := range f.all() {
+		if n > 0 && string(of.output.Txid) == string(f.output.Txid) {
+			break // it is to be opened later
+		}
+		l, err := s.fresh(of)
+		if err != nil {
 			return nil, err
 		}
 		s.lines = append(s.lines, l)
@@ -87,6 +86,34 @@ func newTalkStation(f *talkFacts, side commitment.Side, rules rule.Set) (*talkSt
 		l.m.Block(s.height)
 	}
 	return s, nil
+}
+
+// fresh is a channel of which open_channel and accept_channel have been exchanged.
+func (s *talkStation) fresh(of *talkFacts) (*talkLine, error) {
+	create := channel.NewOpener
+	if s.side == commitment.Accepter {
+		create = channel.NewAccepter
+	}
+	m, err := create(s.config(of), of.open, of.accept)
+	if err != nil {
+		return nil, err
+	}
+	return &talkLine{facts: of, m: m, seen: "opening"}, nil
+}
+
+// reopen is a channel in the place of the last one, on the same output.
+func (s *talkStation) reopen() error {
+	all := s.facts.all()
+	if len(s.lines) >= len(all) {
+		return errors.New("there is no other channel")
+	}
+	l, err := s.fresh(all[len(s.lines)])
+	if err != nil {
+		return err
+	}
+	s.lines = append(s.lines, l)
+	l.m.Block(s.height)
+	return nil
 }
 
 func (s *talkStation) config(f *talkFacts) channel.Config {
@@ -155,71 +182,14 @@ func (l *talkLine) opened() bool {
 	return len(l.m.Fundings) > 0 && (l.m.Side == commitment.Accepter || l.m.GotSigned)
 }
 
-// lineOf is the channel with a funding key of the LSP.
+// lineOf is the channel with a funding key of the LSP, the last one that has it.
 func (s *talkStation) lineOf(lsp wire.Point) *talkLine {
-	for _, l := range s.lines {
+	for _, l := range slices.Backward(s.lines) {
 		if l.facts.open.Keys.Funding == lsp {
 			return l
 		}
 	}
 	return nil
-}
-
-// frozen is a side as it can be started again, as often as anybody likes.
-type frozen struct {
-	side   commitment.Side
-	record record
-	height channel.Height
-	firsts map[string]wire.Txid
-	lines  []talkLine
-}
-
-func (s *talkStation) freeze() frozen {
-	r := s.record
-	if !r.begun {
-		r.next, r.into = nil, nil // the attempt ends with the connection
-	}
-	f := frozen{s.side, r, s.height, maps.Clone(s.firsts), nil}
-	for _, l := range s.lines {
-		kept := *l
-		kept.m, kept.revoked = nil, slices.Clip(kept.revoked)
-		f.lines = append(f.lines, kept)
-	}
-	return f
-}
-
-// thaw starts a side again from its disk.
-func (f frozen) thaw(rules rule.Set) (*talkStation, error) {
-	s := &talkStation{rules: rules, side: f.side, record: f.record, height: f.height, firsts: maps.Clone(f.firsts)}
-	for _, kept := range f.lines {
-		l := &kept
-		var err error
-		if l.m, err = channel.Restore(s.config(l.facts), l.disk); err != nil {
-			return nil, err
-		}
-		s.lines = append(s.lines, l)
-	}
-	s.talkLine = s.lines[0]
-	s.registry()
-	s.settle(func() {
-		for _, l := range s.lines {
-			l.m.SetUse(l.facts.use(s.side))
-			l.m.Restart()
-			l.m.Block(s.height)
-		}
-		s.follow()
-	})
-	return s, nil
-}
-
-// cut ends the connection while the process goes on: the attempt ends with it.
-func (s *talkStation) cut() {
-	s.settle(func() {
-		for _, l := range s.lines {
-			l.m.Disconnected()
-		}
-		s.ends()
-	})
 }
 
 // ends is the end of the attempt.
@@ -288,7 +258,7 @@ func (s *talkStation) obey(o role.Order, r *talkReaction) bool {
 	l := s.lineOf(o.Output.LSPKey)
 	switch o.Kind {
 	case role.OrderLeave:
-		r.leaves = true
+		r.leaves = r.leaves || l.m.Usable // else there is nothing to leave yet
 	case role.OrderMove:
 		s.reg.Follow(s.peer(), l.m)
 		return true
@@ -323,6 +293,7 @@ func (s *talkStation) act(l *talkLine, a channel.Action, r *talkReaction) (store
 	case channel.HTLCReceived:
 		if a.Refuse != 0 {
 			_ = l.m.Fail(a.ID, make([]byte, 32)) // as a router must
+			r.fails = true
 		}
 	case channel.AskOutpoint:
 		_ = l.m.OutpointIs(s.judgeOutpoint(l, a))
@@ -386,8 +357,8 @@ func (s *talkStation) named(id wire.ChannelID) []*talkLine {
 			return []*talkLine{l} // whatever comes next
 		}
 	}
-	for _, l := range s.lines {
-		if l.m.ChannelID() == id || l.m.TemporaryID() == id {
+	for _, l := range slices.Backward(s.lines) { // the last one where one has taken the place of another
+		if (l.m.ChannelID() == id || l.m.TemporaryID() == id) && !l.m.Forgotten {
 			return []*talkLine{l}
 		}
 	}
@@ -395,9 +366,11 @@ func (s *talkStation) named(id wire.ChannelID) []*talkLine {
 }
 
 // unknown answers a message for no channel of the party, as a base node does
-// (PCF-106).
+// (PCF-106, TRN-072).
 func (s *talkStation) unknown(m wire.Message, id wire.ChannelID) talkReaction {
-	if _, changes := m.(wire.FactoryMessage); changes && s.rules.On(rule.PCF106) {
+	_, changes := m.(wire.FactoryMessage)
+	_, failure := m.(*wire.ErrorMessage)
+	if !failure && (!changes || s.rules.On(rule.PCF106)) {
 		return talkReaction{sends: []wire.Message{&wire.ErrorMessage{ChannelID: id, Data: []byte("there is no such channel")}}}
 	}
 	return talkReaction{}
@@ -418,78 +391,4 @@ func channelIn(raw []byte) wire.ChannelID {
 		return wire.ChannelID{}
 	}
 	return wire.ChannelID(raw[2:34])
-}
-
-// state names where a channel is, after the tables of sections 3.8 and 8.4.
-func (l *talkLine) state() string {
-	m := l.m
-	txid, changing := m.Changing()
-	switch {
-	case m.Failure != "":
-		return "failed"
-	case m.Forgotten:
-		return "forgotten"
-	case !m.SentReady || !m.GotReady:
-		return "opening"
-	case m.Negotiating():
-		return "negotiating"
-	case m.Ended():
-		return "over"
-	case changing && !m.Committed(txid):
-		return "funded"
-	case changing:
-		return "committed"
-	case len(m.Fundings) > 1:
-		return "continued"
-	}
-	return "normal"
-}
-
-// holds is what the machine knows; nil where that is what it knew before.
-func (l *talkLine) holds() *vectors.ChannelHolds {
-	m := l.m
-	h := vectors.ChannelHolds{
-		Own: vectors.Uint(m.LocalNumber), Peer: vectors.Uint(m.Revoked.Next()), HTLCs: vectors.Uint(len(m.HTLCs)),
-		Opener: vectors.Uint(m.Balance[commitment.Opener]), Accepter: vectors.Uint(m.Balance[commitment.Accepter]), Outputs: []vectors.Hex{},
-	}
-	next, changing := m.Changing()
-	for _, f := range m.Fundings {
-		if changing && f.Txid == next {
-			h.Next = slices.Clone(f.Txid[:])
-		} else {
-			h.Outputs = append(h.Outputs, slices.Clone(f.Txid[:]))
-		}
-	}
-	for _, r := range m.Replaced {
-		h.Replaced = append(h.Replaced, slices.Clone(r.Funding.Txid[:]))
-	}
-	for _, o := range m.CalledOff {
-		h.CalledOff = append(h.CalledOff, slices.Clone(o.Txid[:]))
-	}
-	if sameHolds(h, l.before) {
-		return nil
-	}
-	l.before = h
-	return &h
-}
-
-// others are the channels but number 0 of which something is not as it was.
-func (s *talkStation) others() []vectors.OtherSeen {
-	var out []vectors.OtherSeen
-	for n, l := range s.lines[1:] {
-		seen := vectors.OtherSeen{Channel: vectors.Uint(n + 1), State: l.state(), Holds: l.holds()}
-		if seen.Holds != nil || seen.State != l.seen {
-			out = append(out, seen)
-		}
-		l.seen = seen.State
-	}
-	return out
-}
-
-func sameHolds(a, b vectors.ChannelHolds) bool {
-	same := func(x, y []vectors.Hex) bool {
-		return slices.EqualFunc(x, y, func(p, q vectors.Hex) bool { return string(p) == string(q) })
-	}
-	return a.Own == b.Own && a.Peer == b.Peer && a.HTLCs == b.HTLCs && a.Opener == b.Opener && a.Accepter == b.Accepter &&
-		string(a.Next) == string(b.Next) && same(a.Outputs, b.Outputs) && same(a.Replaced, b.Replaced) && same(a.CalledOff, b.CalledOff)
 }

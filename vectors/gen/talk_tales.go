@@ -10,19 +10,22 @@ import (
 	"superscalar/wire/rule"
 )
 
-const talkComment = "One side of a channel inside a factory of SPEC.md, step by step: the lsp, who opened it, or the client. Hand each event of steps to it and compare what it does: sends, in this order; refused; closes, which is the end of the connection behind what it sends; state, after the table of section 3.8, and holds. A party with after has lived through so many steps of that conversation; since then the connection has ended, and with it whatever was on its way: an attempt of the factory whose phase 1 had not begun on its side is over, its record says (section 8.4). Whether the process ended too makes no difference. What the party sends may leave only when what it needs after such an end is stored. compare: exact: the same bytes. signatures: the same bytes with RFC 6979; else the same but for the signatures, which are looked at as in kind commitment. text: type and channel_id; the text is free. The fault of a bad vector arrives in the step with fault, its answer is the last one; allows are other reactions that SPEC.md leaves the choice of: warning (and the end of the connection), error (the channel fails), abort, ignored, refused (an order)."
+const talkComment = "One side of a channel inside a factory of SPEC.md, step by step: the lsp, who opened it, or the client. Hand each event of steps to it and compare what it does: sends, in this order; refused; closes, which is the end of the connection behind what it sends; state, after the table of section 3.8, and holds. A party with after has lived through so many steps of that conversation; since then the connection has ended, and with it whatever was on its way: an attempt of the factory whose phase 1 had not begun on its side is over, its record says (section 8.4). Whether the process ended too makes no difference. What the party sends may leave only when what it needs after such an end is stored. compare: exact: the same bytes. signatures: the same bytes with RFC 6979; else the same but for the signatures, which are looked at as in kind commitment. text: type and channel_id; the text is free. failure: the same but for reason, which is free. The fault of a bad vector arrives in the step with fault, its answer is the last one; allows are other reactions that SPEC.md leaves the choice of: warning (and the end of the connection), error (the channel fails), abort, ignored, refused (an order), leaves (the party starts its way out), punished (it takes a revoked commitment)."
 
 // tale is something that happens on a channel, told from both sides when it is
 // good, and from that of party when it is bad.
 type tale struct {
 	name, comment string
 	after, at     string // name of a good tale, and of a mark in it
+	root          string // of rootFacts, without after; empty: plain
 	rules         [2][]rule.ID
 	story         func(w *talkScene)
 	// only is whose conversations are wanted; nil: both.
 	only   []int
 	bad    *vectors.Failure
 	allows []string
+	// without are rules that a side does not keep, to say what it should not.
+	without [2]rule.Set
 }
 
 func talkConversations() (vectors.File, error) {
@@ -35,34 +38,52 @@ func talkConversations() (vectors.File, error) {
 }
 
 var allTalks = sync.OnceValues(func() ([]*vectors.ChannelConversation, error) {
-	facts, err := conversationFacts()
-	if err != nil {
-		return nil, err
+	g := &talkTeller{
+		facts: map[string]*vectors.ChannelFacts{}, read: map[string]*talkFacts{},
+		scenes: map[string]*talkScene{}, told: map[string]*vectors.ChannelConversation{},
 	}
-	g := &talkTeller{facts: facts, scenes: map[string]*talkScene{}, told: map[string]*vectors.ChannelConversation{}}
-	if g.read, err = readFacts(facts); err != nil {
-		return nil, err
+	for name, facts := range rootFacts {
+		v, err := facts()
+		if err == nil {
+			g.facts[name] = v
+			g.read[name], err = readFacts(v)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("facts %s: %w", name, err)
+		}
 	}
 	var out []*vectors.ChannelConversation
 	var failed []error
-	for _, t := range slices.Concat(goodTales(), badTales()) {
-		list, err := g.tell(t)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("channel conversation %s: %w", t.name, err))
+	tell := func(tales ...tale) {
+		for _, t := range tales {
+			list, err := g.tell(t)
+			if err != nil {
+				failed = append(failed, fmt.Errorf("channel conversation %s: %w", t.name, err))
+			}
+			out = append(out, list...)
 		}
-		out = append(out, list...)
 	}
-	if len(failed) == 0 {
-		list, err := g.cuts("change")
-		failed, out = append(failed, err), append(out, list...)
+	cut := func(c cutting) {
+		if len(failed) == 0 {
+			list, err := g.cuts(c)
+			if err != nil {
+				failed = append(failed, err)
+			}
+			out = append(out, list...)
+		}
 	}
+	tell(slices.Concat(goodTales(), badTales())...)
+	cut(cutting{name: "change", to: "locked", done: changeIsDone})
+	tell(slices.Concat(zeroFeeTales(), laterTales(), chainedTales(), chainTales())...)
+	cut(cutting{name: "open", from: "signed", done: openIsDone})
+	cut(cutting{name: "cut-through", to: "locked", done: cutIsDone})
 	return out, errors.Join(failed...)
 })
 
 // talkTeller tells tales; later ones go on where earlier ones were.
 type talkTeller struct {
-	facts  *vectors.ChannelFacts
-	read   *talkFacts
+	facts  map[string]*vectors.ChannelFacts // by name of rootFacts
+	read   map[string]*talkFacts
 	scenes map[string]*talkScene
 	told   map[string]*vectors.ChannelConversation
 }
@@ -85,7 +106,7 @@ func (g *talkTeller) tell(t tale) ([]*vectors.ChannelConversation, error) {
 		}
 		from = &w.snaps[at]
 	}
-	w, err := g.scene(from)
+	w, err := g.scene(t, from)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +133,18 @@ func (g *talkTeller) tell(t tale) ([]*vectors.ChannelConversation, error) {
 	return out, nil
 }
 
-func (g *talkTeller) scene(from *snap) (*talkScene, error) {
-	if from == nil {
-		return newTalkScene(g.read, nil, [2]rule.Set{})
+func (t *tale) rootName() string {
+	if t.root == "" {
+		return "plain"
 	}
-	return newTalkScene(g.read, &from.sides, [2]rule.Set{})
+	return t.root
+}
+
+func (g *talkTeller) scene(t tale, from *snap) (*talkScene, error) {
+	if from == nil {
+		return newTalkScene(g.read[t.rootName()], nil, t.without)
+	}
+	return newTalkScene(nil, &from.sides, t.without)
 }
 
 // conversation is one side of a tale.
@@ -130,7 +158,7 @@ func (g *talkTeller) conversation(t tale, party int, from *snap, steps []vectors
 		v.Error = &wrong
 	}
 	if from == nil {
-		v.Channel = g.facts
+		v.Channel = g.facts[t.rootName()]
 		return v
 	}
 	v.After = talkName(t.after, party)

@@ -26,7 +26,7 @@ type Mismatch struct {
 // Mismatch per rule it names, so that a mutant without rule X is caught when
 // some Mismatch has Rule X.
 func Verify(files []vectors.File, rules rule.Set) []Mismatch {
-	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache(), befores: &befores{}, talks: &talks{}}
+	r := runner{codec: wire.Codec{Rules: rules}, rules: rules, cache: newTreeCache(), befores: &befores{}, talks: &talks{}, built: &sync.Map{}}
 	var all []vectors.Vector
 	for _, f := range files {
 		all = append(all, f.Vectors...)
@@ -85,6 +85,7 @@ type runner struct {
 	cache   *treeCache
 	befores *befores
 	talks   *talks
+	built   *sync.Map // of commitments, by what they say; nil: each is built
 }
 
 func (r runner) run(v vectors.Vector) error {
