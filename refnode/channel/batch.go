@@ -172,7 +172,7 @@ func (m *Machine) mayCommit() bool {
 	case m.stands():
 		m.warn(rule.PCF138, "commitment_signed while a change stands on the last one")
 	case !m.operational():
-		m.warn("", "commitment_signed before channel_ready was exchanged")
+		m.early(&wire.CommitmentSigned{})
 	default:
 		return true
 	}

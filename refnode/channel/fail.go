@@ -165,7 +165,7 @@ func (m *Machine) Restart() {
 func (m *Machine) Connected() {
 	switch {
 	case m.Forgotten || m.ID == (wire.ChannelID{}):
-	case m.Failure != "":
+	case m.Failure != "" && m.on(rule.PCF169):
 		m.send(m.errorMessage())
 	default:
 		m.sayReestablish()

@@ -245,15 +245,15 @@ func (m *Machine) Receive(msg wire.Message) {
 		m.peerFailed(msg)
 		return
 	}
-	if _, warning := msg.(*wire.Warning); warning || m.over() {
+	if _, warning := msg.(*wire.Warning); warning || m.over() && m.on(rule.PCF169) {
 		return
 	}
 	if reestablish, ok := msg.(*wire.ChannelReestablish); ok {
 		m.reestablish(reestablish)
 	} else if m.established {
 		m.dispatch(msg)
-	} else {
-		m.warn("", msg.Name()+" before channel_reestablish")
+	} else if m.on(rule.PCF168) {
+		m.warn(rule.PCF168, msg.Name()+" before channel_reestablish")
 	}
 	m.advance()
 }
@@ -313,9 +313,9 @@ func (m *Machine) base(msg *wire.Base) {
 func (m *Machine) update(msg *wire.Base) {
 	switch {
 	case !m.operational():
-		m.warn("", msg.Name()+" before channel_ready was exchanged")
-	case m.quiet.theirs:
-		m.warn("", msg.Name()+" after stfu")
+		m.early(msg)
+	case m.quiet.theirs && m.on(rule.PCF167):
+		m.warn(rule.PCF167, msg.Name()+" after stfu")
 	case m.frozen():
 		m.warn(rule.CHG018, msg.Name()+" on a channel that goes into another")
 	case msg.Kind == typeAddHTLC:
@@ -324,6 +324,13 @@ func (m *Machine) update(msg *wire.Base) {
 		m.feeReceived(msg)
 	default:
 		m.removalReceived(msg)
+	}
+}
+
+// early answers what needs a channel in operation, and comes before that.
+func (m *Machine) early(msg wire.Message) {
+	if m.on(rule.PCF166) {
+		m.warn(rule.PCF166, msg.Name()+" before channel_ready was exchanged")
 	}
 }
 

@@ -67,7 +67,10 @@ func (m *Machine) stfu(msg *wire.Stfu) {
 		m.warn("", "stfu without option_quiesce")
 		return
 	case !m.operational():
-		m.warn("", "stfu before channel_ready was exchanged")
+		m.early(msg)
+		return
+	case m.Ended() && m.on(rule.PCF170):
+		m.warn(rule.PCF170, "stfu on a channel that holds nothing any more")
 		return
 	case m.quiet.theirs:
 		m.warn("", "stfu twice")

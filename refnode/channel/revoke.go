@@ -5,6 +5,7 @@ import (
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
+	"superscalar/wire/rule"
 )
 
 // Revoked is what has to be known of a commitment that the peer revoked, to
@@ -33,7 +34,9 @@ func (m *Machine) revokeAndAck(msg *wire.Base) {
 		return
 	}
 	if !m.awaiting() {
-		m.fail("", "revoke_and_ack without a commitment to acknowledge")
+		if m.on(rule.PCF171) {
+			m.fail(rule.PCF171, "revoke_and_ack without a commitment to acknowledge")
+		}
 		return
 	}
 	point, err := commitment.ParseKey(m.TheirPoint)

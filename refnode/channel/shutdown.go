@@ -42,7 +42,7 @@ func (m *Machine) sayShutdown() {
 	if m.Scripts[m.Side] != nil || m.WantShutdown == nil && !answer {
 		return
 	}
-	if !m.cleanOf(m.Side) || len(m.Fundings) != 1 || m.quieting() || m.Side == commitment.Opener && !m.GotSigned {
+	if !m.cleanOf(m.Side) || len(m.Fundings) != 1 || m.frozen() || m.quieting() || m.Side == commitment.Opener && !m.GotSigned {
 		return
 	}
 	script := m.WantShutdown
@@ -69,6 +69,8 @@ func (m *Machine) shutdown(msg *wire.Base) {
 	switch {
 	case r.Err() != nil:
 		m.warn("", r.Err().Error())
+	case m.Ended() && m.on(rule.PCF170):
+		m.warn(rule.PCF170, "shutdown of a channel that holds nothing any more")
 	case len(m.Fundings) == 0 || m.Side == commitment.Opener && !m.GotSigned:
 		m.fail("", "shutdown before the first commitments")
 	case !m.standardScript(script):

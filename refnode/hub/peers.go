@@ -103,7 +103,7 @@ func (st *step) gone(peer wire.Point) {
 		st.touch(c)
 	}
 	h.channels = slices.DeleteFunc(h.channels, func(c *entry) bool {
-		return c.peer == peer && c.machine.ID == (wire.ChannelID{})
+		return c.peer == peer && (c.machine.ID == (wire.ChannelID{}) || c.dropped())
 	})
 }
 
@@ -175,10 +175,7 @@ func (h *Hub) Receive(peer wire.Point, id wire.ChannelID, m wire.Message) (known
 // channel says, but for signing: that is done once for all that came together.
 func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (known bool) {
 	h := st.hub
-	c := h.batching(peer)
-	if c == nil {
-		c = h.find(peer, id)
-	}
+	c := h.addressee(peer, id, m)
 	if c == nil || c.machine.Forgotten {
 		return false
 	}
@@ -189,6 +186,22 @@ func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (kno
 	st.touch(c)
 	st.takeAll()
 	return true
+}
+
+// addressee is the channel that a message goes to: the one in the middle of a batch,
+// or the one it names; nil when there is none. An error or a warning belongs to no
+// batch, and a message that opens a channel to nothing else.
+func (h *Hub) addressee(peer wire.Point, id wire.ChannelID, m wire.Message) *entry {
+	switch m.(type) {
+	case *wire.ErrorMessage, *wire.Warning:
+		return h.find(peer, id)
+	case *wire.OpenChannel, *wire.AcceptChannel:
+		return h.batching(peer)
+	}
+	if c := h.batching(peer); c != nil {
+		return c
+	}
+	return h.find(peer, id)
 }
 
 // Pass hands over a message as Receive does and does not wait: many messages of

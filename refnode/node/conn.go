@@ -97,7 +97,7 @@ func (c *conn) flush() {
 		case <-c.wake:
 			c.do(func(m *peer.Machine) []peer.Action { return m.Flush() })
 			if c.over() {
-				c.close() // the read loop may be waiting for the peer
+				c.hangUp()
 			}
 		case <-c.done:
 			return
@@ -190,6 +190,16 @@ func (c *conn) linger() {
 	}
 }
 
+// hangUp is linger for a connection whose read loop waits for the peer: what it reads
+// yet is not looked at, and it is not read for long.
+func (c *conn) hangUp() {
+	if c.tc.CloseWrite() != nil {
+		c.close()
+		return
+	}
+	c.node.cfg.Clock.AfterFunc(lingerTime, c.close)
+}
+
 // order gives the machine an order of the operator.
 func (c *conn) order(give func(*peer.Machine) ([]peer.Action, error)) error {
 	c.mu.Lock()
@@ -200,7 +210,7 @@ func (c *conn) order(give func(*peer.Machine) ([]peer.Action, error)) error {
 		return err
 	}
 	if c.act(actions); c.over() {
-		c.close() // the read loop may be waiting for the peer
+		c.hangUp()
 		return ErrNotConnected
 	}
 	return nil

@@ -164,6 +164,11 @@ func (m *Machine) offer(amountSat uint64) (wire.ChannelInFactory, error) {
 func (m *Machine) acceptChannel(msg *wire.AcceptChannel) {
 	id := msg.TemporaryChannelID
 	a := m.opening[id]
+	if a != nil && (!a.ours || a.done) && m.on(rule.PCF165) {
+		m.forget(id) // who says an error about an attempt has ended it
+		m.refuse(id, "accept_channel for an attempt that is past it")
+		return
+	}
 	if a == nil || !a.ours || a.done {
 		if m.on(rule.PCF079) {
 			m.unknownChannel(msg)

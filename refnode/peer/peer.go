@@ -191,9 +191,13 @@ func (m *Machine) dispatch(typ wire.MsgType, msg wire.Message) {
 	case *wire.Warning:
 		m.warning(msg)
 	case *wire.OpenChannel:
-		m.openChannel(msg)
+		if !m.toChannel(msg.TemporaryChannelID, msg) { // in the middle of a batch (PCF-131)
+			m.openChannel(msg)
+		}
 	case *wire.AcceptChannel:
-		m.acceptChannel(msg)
+		if !m.toChannel(msg.TemporaryChannelID, msg) {
+			m.acceptChannel(msg)
+		}
 	case wire.FactoryMessage:
 		m.factory(msg)
 	case *wire.Stfu:
