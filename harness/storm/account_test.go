@@ -180,7 +180,8 @@ func (b *books) compare(d *due) {
 		if p.past != nil {
 			continue
 		}
-		if b.e.cover != nil && !p.isLSP() {
+		waits := s.plan == cheating || p.index >= len(s.clients)-s.poor // CHG-029: others leave with more than that
+		if b.e.cover != nil && !p.isLSP() && waits {
 			msat = min(msat, b.e.cover[p.index])
 		}
 		least, most := int64(msat/1000)-lost, int64(msat/1000)+int64(b.ended)*anchor+lost
