@@ -20,7 +20,7 @@ func Cases() []harness.Case {
 		transportCases(), messageCases(), initCases(), noticeCases(), pingCases(),
 		featureCases(), envelopeCases(), supportedCases(), piggybackCases(),
 		superscalarCases(), loopbackCases(), loopbackChannelCases(), openCases(), attemptCases(), acceptCases(), changeCases(),
-		fundingChannelCases(), negotiationCases(), commitmentCases(), batchCases(), reestablishCases(), channelEndCases(),
+		fundingChannelCases(), negotiationCases(), commitmentCases(), batchCases(), reestablishCases(), channelEndCases(), placeCases(),
 		forwardCases(), payeeCases(),
 		ceremonyMessageCases(), clientCases(), nodeKeyCases(), lspCases(), fundingCases(), changeClientCases(), changeLSPCases(),
 		poisonClientCases(), poisonLSPCases(), refuserCases(), saleClientCases(), saleLSPCases(),

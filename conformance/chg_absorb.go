@@ -34,6 +34,7 @@ func absorbCases() []harness.Case {
 	both("absorbed-is-contributed", " contributes what it takes out of absorbed channels to the one that stays, and no satoshi is lost.", absorbedIsContributed, rule.CHG019)
 	both("absorbed-without-htlcs", " absorbs no channel with an HTLC.", absorbedWithoutHTLCs, rule.CHG020)
 	both("absorbed-round", " revokes what is on the old output of a channel that is absorbed.", absorbedRound, rule.CHG021)
+	both("absorbed-is-over", " refuses to shut down a channel that was absorbed.", absorbedIsOver, rule.PCF170)
 	both("absorbed-called-off", " revokes its peer's commitment on the current output after a cut-through is called off, before the next one.", absorbedCalledOff, rule.CHG022)
 	holding(0, "absorbed-called-off-empty", " revokes that commitment too when the client had nothing in the absorbed channel.", absorbedCalledOff, rule.CHG022)
 	both("absorbed-kept", " that sees the last commitment of an absorbed channel on the old output of its sale takes what the revocation gives it.", absorbedPunished, rule.PCF127)
@@ -190,6 +191,18 @@ func absorbedRound(begin func() *absorbing) {
 	}
 	a.p.Check(rule.CHG021, signed, gomega.Equal(1), "one commitment_signed in the absorbed channel")
 	a.sold.Want(rule.CHG021, from, "revoke_and_ack", true)
+}
+
+// absorbedIsOver shuts down a channel that holds nothing any more.
+func absorbedIsOver(begin func() *absorbing) {
+	a := begin()
+	a.update()
+	if !a.one(rule.PCF170) {
+		return
+	}
+	id := a.sold.M.ID
+	script := append([]byte{0, 22, 0, 20}, make([]byte, 20)...)
+	a.sold.Provoke(rule.PCF170, &wire.Base{Kind: 38, Payload: append(id[:], script...)}, "shutdown of a channel that was absorbed", harness.WarnedClosed)
 }
 
 // absorbedCalledOff ends the update when both channels are committed, and moves money in the

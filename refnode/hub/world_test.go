@@ -66,6 +66,8 @@ type party struct {
 	node    *node.Node
 	notices chan payment.Action
 	hears   func(payment.Action) // takes the notices instead; see listen
+	// factories answer for channels in factories; nil: there are none, and no Loopback.
+	factories map[wire.ProtocolID]hub.Factory
 
 	mu      sync.Mutex
 	refuses error // what its store answers
@@ -126,6 +128,7 @@ func (p *party) start() {
 		Coins:     p.wallet,
 		Script:    p.closesTo(),
 		Broadcast: func(tx *btcwire.MsgTx, _ string) { _ = p.w.chain.Submit(context.Background(), chain.Package{tx}) },
+		Factories: p.factories,
 		Notice:    p.hear,
 		Clock:     clock,
 	}, payment.Height(tip.Height))
@@ -133,7 +136,7 @@ func (p *party) start() {
 	p.node, err = node.Start(node.Config{
 		Role: p.role, Key: p.key, Listen: "127.0.0.1:0", Rand: source(fmt.Sprint(p.name, "/node", p.starts)),
 		Derive:   func(label string) (*btcec.PrivateKey, error) { return p.derive(label), nil },
-		Channels: p.hub, Outside: true, Tamper: p.tamper,
+		Channels: p.hub, Outside: true, Loopback: p.factories != nil, Tamper: p.tamper, Clock: clock,
 	})
 	check(t, err)
 	p.hub.Attach(func(id wire.Point) { p.node.Wake([33]byte(id)) })
