@@ -112,7 +112,11 @@ func wrongZeroFee() []tale {
 	})...)
 	atClient := on("closing_signed inside a factory", talkClient, "zero-fee-open", "warning", "closing_signed", rule.CHAN020, func(w *talkScene) {
 		w.connects()
-		w.swap(talkClient, "closing_signed", func(m wire.Message) wire.Message { return m })
+		w.swap(talkClient, "closing_signed", func(m wire.Message) wire.Message {
+			b := m.(*wire.Base)
+			b.Payload = b.Payload[:32+8+64] // fee_range is the sender's own choice
+			return b
+		})
 		w.orders("shutdown", talkLSP)
 	})
 	atClient.without[talkLSP] = rule.Without(rule.CHAN020)
