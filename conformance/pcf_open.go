@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/onsi/gomega"
 
@@ -238,7 +239,7 @@ func openFaults() []openFault {
 // fault is refused, with its temporary_channel_id in the error (TRN-074).
 func openFaultCase(f openFault) harness.Case {
 	return harness.Case{
-		Name: "pcf/open/" + f.name, Summary: fmt.Sprintf("A node refuses an in-factory channel with %s.", f.what),
+		Name: strings.ToLower(f.rule.Area()) + "/open/" + f.name, Summary: fmt.Sprintf("A node refuses an in-factory channel with %s.", f.what),
 		Rules: []rule.ID{f.rule, rule.TRN074}, Features: factories, Protocol: harness.Loopback,
 		Body: func(p *harness.Play) {
 			c := acceptedControl(p)
