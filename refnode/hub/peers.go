@@ -135,21 +135,28 @@ func (h *Hub) with(peer wire.Point) []*entry {
 	return out
 }
 
-// find returns a peer's channel by its id, temporary or not.
+// find returns a peer's channel by its id, the temporary one until its output is known.
 func (h *Hub) find(peer wire.Point, id wire.ChannelID) *entry {
-	for _, c := range h.channels {
-		if c.peer == peer && (c.machine.ID == id && id != wire.ChannelID{} || c.unanswered() && c.machine.TemporaryID() == id) {
+	for _, c := range h.with(peer) {
+		if c.machine.ID == id && id != (wire.ChannelID{}) || len(c.machine.Fundings) == 0 && c.machine.TemporaryID() == id {
 			return c
 		}
 	}
 	return nil
 }
 
-// unanswered reports whether the peer may still name the channel by its temporary id:
-// an error about funding_created does (BOLT 1, "The error and warning Messages").
-func (c *entry) unanswered() bool {
-	m := c.machine
-	return len(m.Fundings) == 0 || m.Side == commitment.Opener && !m.GotSigned
+// findFailing is find for an error or a warning: one about funding_created has the
+// temporary id, which its sender knew first (BOLT 1, "The error and warning Messages").
+func (h *Hub) findFailing(peer wire.Point, id wire.ChannelID) *entry {
+	if c := h.find(peer, id); c != nil {
+		return c
+	}
+	for _, c := range h.with(peer) {
+		if m := c.machine; m.Side == commitment.Opener && !m.GotSigned && m.TemporaryID() == id {
+			return c
+		}
+	}
+	return nil
 }
 
 // batching is the channel in the middle of a batch of the peer, nil when there
@@ -194,7 +201,7 @@ func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (kno
 func (h *Hub) addressee(peer wire.Point, id wire.ChannelID, m wire.Message) *entry {
 	switch m.(type) {
 	case *wire.ErrorMessage, *wire.Warning:
-		return h.find(peer, id)
+		return h.findFailing(peer, id)
 	case *wire.OpenChannel, *wire.AcceptChannel:
 		return h.batching(peer)
 	}
