@@ -165,15 +165,18 @@ func (c *change) moving() string {
 	return ""
 }
 
-// stories are what everybody told and what went over their sockets.
+// stories are the last that everybody told and that went over their sockets.
 func (c *change) stories() (all []string) {
 	for _, p := range c.all() {
 		p.mu.Lock()
-		all = append(append(append(all, p.name), p.told...), p.traffic...)
+		all = append(append(append(all, p.name+":"), lastOf(p.told)...), lastOf(p.traffic)...)
 		p.mu.Unlock()
 	}
 	return all
 }
+
+// lastOf is what fits on a screen.
+func lastOf(lines []string) []string { return lines[max(0, len(lines)-60):] }
 
 // sell orders the sale.
 func (c *change) sell() {

@@ -85,9 +85,11 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 			return ceremony.ErrNoChannel
 		case again, m.Knows(fundingTxid(to)):
 			return nil
-		case takes && m.SignedFor(fundingTxid(to)) && c.rules.On(rule.CHG027):
-			m.Round() // what was signed there before is revoked first
-			return ceremony.ErrStillMoving
+		}
+		if takes && m.SignedFor(fundingTxid(to)) && c.rules.On(rule.CHG027) {
+			m.Round() // what was signed there before is revoked before the next stfu
+		}
+		switch {
 		case to.LSPKey == pointOf(to.Key) && m.Quieting() && c.rules.On(rule.CHG014):
 			return ceremony.ErrStillMoving
 		case !c.rules.On(rule.CHG012):
