@@ -7,9 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"superscalar/wire/rule"
 )
@@ -52,15 +55,25 @@ func LoadFS(from fs.FS) ([]File, error) {
 	return out, linkChannelConversations(out)
 }
 
-// parseAll reads files, at their paths, on all cores.
+// parseAll reads files, at their paths, on all cores; the largest come first, so
+// that none is left over for one core.
 func parseAll(out []File, raw [][]byte) error {
+	order := make([]int, len(raw))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(raw[b]) - len(raw[a]) })
 	errs := make([]error, len(raw))
+	var next atomic.Int64
 	var workers sync.WaitGroup
-	for i, b := range raw {
+	for range min(runtime.GOMAXPROCS(0), len(raw)) {
 		workers.Go(func() {
-			p := out[i].Path
-			if out[i], errs[i] = parse(p, b); errs[i] != nil {
-				errs[i] = fmt.Errorf("vectors: %s: %w", p, errs[i])
+			for n := next.Add(1) - 1; n < int64(len(order)); n = next.Add(1) - 1 {
+				i := order[n]
+				p := out[i].Path
+				if out[i], errs[i] = parse(p, raw[i]); errs[i] != nil {
+					errs[i] = fmt.Errorf("vectors: %s: %w", p, errs[i])
+				}
 			}
 		})
 	}
@@ -100,26 +113,33 @@ func linkConversations(files []File) error {
 	return nil
 }
 
-// parse reads one file.
+// parse reads one file. Its path says the kind of its vectors; whether the file says
+// the same is looked at later.
 func parse(p string, b []byte) (File, error) {
-	var raw struct {
-		File
-		Vectors []json.RawMessage `json:"vectors"`
+	kind := strings.TrimSuffix(path.Base(p), ".json")
+	first := blank(kind)
+	if first == nil {
+		return File{}, fmt.Errorf("unknown kind %q", kind)
 	}
+	list := reflect.New(reflect.SliceOf(reflect.TypeOf(first)))
+	raw := struct {
+		File
+		Vectors any `json:"vectors"`
+	}{Vectors: list.Interface()}
 	if err := strict(b, &raw); err != nil {
 		return File{}, err
 	}
 	f := raw.File
 	f.Path = p
-	for i, r := range raw.Vectors {
-		v := blank(f.Kind)
-		if v == nil {
-			return File{}, fmt.Errorf("unknown kind %q", f.Kind)
+	if blank(f.Kind) == nil {
+		return File{}, fmt.Errorf("unknown kind %q", f.Kind)
+	}
+	for i := range list.Elem().Len() {
+		v := list.Elem().Index(i)
+		if v.IsNil() {
+			return File{}, fmt.Errorf("vector %d: there is none", i)
 		}
-		if err := strict(r, v); err != nil {
-			return File{}, fmt.Errorf("vector %d: %w", i, err)
-		}
-		f.Vectors = append(f.Vectors, v)
+		f.Vectors = append(f.Vectors, v.Interface().(Vector))
 	}
 	return f, nil
 }

@@ -117,27 +117,49 @@ func (o Object) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON implements json.Unmarshaler. It refuses a name that appears
-// twice.
+// twice. What comes here is JSON: encoding/json has looked.
 func (o *Object) UnmarshalJSON(b []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if b = bytes.TrimSpace(b); len(b) < 2 || b[0] != '{' {
 		return fmt.Errorf("an object has to stand here, not %.20s", b)
 	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
+	for rest := bytes.TrimSpace(bytes.Clone(b[1 : len(b)-1])); len(rest) > 0; {
+		var name string
+		n := valueEnd(rest, ':')
+		if err := json.Unmarshal(rest[:n], &name); err != nil {
 			return err
 		}
-		var v json.RawMessage
-		if err := dec.Decode(&v); err != nil {
-			return err
-		}
-		if _, twice := o.Get(name.(string)); twice {
+		rest = rest[min(n+1, len(rest)):]
+		n = valueEnd(rest, ',')
+		if _, twice := o.Get(name); twice {
 			return fmt.Errorf("member %q appears twice", name)
 		}
-		*o = append(*o, Member{name.(string), v})
+		*o = append(*o, Member{name, json.RawMessage(bytes.TrimSpace(rest[:n:n]))})
+		rest = bytes.TrimSpace(rest[min(n+1, len(rest)):])
 	}
 	return nil
+}
+
+// valueEnd is where the JSON value at the beginning of b ends: at the next mark
+// that is neither in a string nor inside an object or a list.
+func valueEnd(b []byte, mark byte) int {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		case c == '{', c == '[':
+			depth++
+		case c == '}', c == ']':
+			depth--
+		case c == mark && depth == 0:
+			return i
+		}
+	}
+	return len(b)
 }
 
 // Get returns the value of a member.

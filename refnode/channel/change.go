@@ -115,7 +115,7 @@ func (m *Machine) freshKey(c *change) {
 	default:
 		c.key = m.NextKey
 	}
-	c.keys[m.Side] = pointOf(m.cfg.Keys.Funding(c.key).PubKey())
+	c.keys[m.Side] = pointOf(m.memo.PublicKey(m.cfg.Keys.Funding(c.key)))
 	m.save()
 }
 

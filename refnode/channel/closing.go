@@ -25,7 +25,7 @@ const maxClosingRate Feerate = 25_000
 
 // closingTx is the closing transaction, but for its fee.
 func (m *Machine) closingTx() (*commitment.Closing, error) {
-	out, err := m.Fundings[0].output()
+	out, err := m.Fundings[0].output(m.memo)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,14 @@ type Keys struct {
 	// Fixed keeps the funding key over factory changes: the factory computes the
 	// script of every output of the channel before it is negotiated (CHG-003).
 	Fixed bool
+	// Memo is what has been computed of these keys; nil: each Machine begins with
+	// an empty one.
+	Memo *commitment.Memo
 }
+
+// remembered is how many results of each kind a Machine keeps: those of the
+// latest commitments of both sides.
+const remembered = 16
 
 // Limits are what this node chooses. Zero values have a meaning of their own.
 type Limits struct {
@@ -48,6 +55,7 @@ type Machine struct {
 	State
 	cfg    Config
 	params commitment.Params
+	memo   *commitment.Memo
 	height Height
 	since  Height // the first height that was said
 	out    []Action
@@ -126,14 +134,17 @@ func (m *Machine) prepare() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	if m.memo = m.cfg.Keys.Memo; m.memo == nil {
+		m.memo = commitment.NewMemo(remembered)
+	}
 	p := commitment.Params{
-		Type:      kind,
+		Type: kind, Memo: m.memo,
 		DustLimit: [2]Sat{Sat(m.Open.DustLimitSat), Sat(m.Accept.DustLimitSat)},
 		Delay:     [2]uint16{m.Accept.ToSelfDelay, m.Open.ToSelfDelay},
 		Rules:     m.cfg.Rules,
 	}
 	for side, keys := range [2]wire.ChannelKeys{m.Open.Keys, m.Accept.Keys} {
-		if p.Basepoints[side], err = commitment.NewBasepoints(keys); err != nil {
+		if p.Basepoints[side], err = m.memo.NewBasepoints(keys); err != nil {
 			return fmt.Errorf("%w: keys of the %s: %w", ErrConfig, Side(side), err)
 		}
 	}
@@ -143,9 +154,9 @@ func (m *Machine) prepare() error {
 
 func (m *Machine) checkKeys() error {
 	ours := m.ourKeys()
-	b := m.cfg.Keys.Secrets.Basepoints()
+	b := m.memo.Basepoints(m.cfg.Keys.Secrets)
 	want := wire.ChannelKeys{
-		Funding: pointOf(m.cfg.Keys.Funding(0).PubKey()), Revocation: pointOf(b.Revocation), Payment: pointOf(b.Payment),
+		Funding: pointOf(m.memo.PublicKey(m.cfg.Keys.Funding(0))), Revocation: pointOf(b.Revocation), Payment: pointOf(b.Payment),
 		DelayedPayment: pointOf(b.Delayed), HTLC: pointOf(b.HTLC), FirstPerCommitment: m.ourPoint(0),
 	}
 	if ours != want {
@@ -160,7 +171,7 @@ func pointOf(k *btcec.PublicKey) wire.Point { return wire.Point(k.SerializeCompr
 // is none but by a chance of 2^-128) gives zeros, which no commitment is built
 // with.
 func (m *Machine) ourPoint(n Number) wire.Point {
-	point, err := m.cfg.Keys.Seed.Point(n)
+	point, err := m.memo.Point(m.cfg.Keys.Seed, n)
 	if err != nil {
 		return wire.Point{}
 	}

@@ -25,7 +25,7 @@ type OnOutput struct {
 func (m *Machine) Outputs() []OnOutput {
 	var out []OnOutput
 	add := func(f *Funding) {
-		funding, err := f.output()
+		funding, err := f.output(m.memo)
 		if err != nil {
 			return
 		}

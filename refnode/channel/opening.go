@@ -114,11 +114,11 @@ func (m *Machine) build(owner Side, f *Funding, at moment, n Number, point wire.
 }
 
 func (m *Machine) buildState(owner Side, f *Funding, v *commitment.State, point wire.Point) (*commitment.Commitment, error) {
-	key, err := commitment.ParseKey(point)
+	key, err := m.memo.ParseKey(point)
 	if err != nil {
 		return nil, err
 	}
-	out, err := f.output()
+	out, err := f.output(m.memo)
 	if err != nil {
 		return nil, err
 	}
@@ -126,13 +126,13 @@ func (m *Machine) buildState(owner Side, f *Funding, v *commitment.State, point 
 }
 
 // output returns the funding output as package commitment wants it.
-func (f *Funding) output() (*commitment.Funding, error) {
+func (f *Funding) output(memo *commitment.Memo) (*commitment.Funding, error) {
 	out := &commitment.Funding{
 		Outpoint: btcwire.OutPoint{Hash: chainhash.Hash(f.Txid), Index: uint32(f.Index)},
 		Value:    f.Value,
 	}
 	for side, raw := range f.Keys {
-		key, err := commitment.ParseKey(raw)
+		key, err := memo.ParseKey(raw)
 		if err != nil {
 			return nil, err
 		}

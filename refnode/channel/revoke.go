@@ -39,7 +39,7 @@ func (m *Machine) revokeAndAck(msg *wire.Base) {
 		}
 		return
 	}
-	point, err := commitment.ParseKey(m.TheirPoint)
+	point, err := m.memo.ParseKey(m.TheirPoint)
 	if err != nil {
 		m.broken("reading a stored point", err)
 		return

@@ -22,7 +22,10 @@ type Basepoints struct {
 
 // NewBasepoints reads the basepoints out of the keys of a message. The error is
 // ErrKey and names the field.
-func NewBasepoints(k wire.ChannelKeys) (Basepoints, error) {
+func NewBasepoints(k wire.ChannelKeys) (Basepoints, error) { return (*Memo)(nil).NewBasepoints(k) }
+
+// NewBasepoints is the function NewBasepoints.
+func (m *Memo) NewBasepoints(k wire.ChannelKeys) (Basepoints, error) {
 	var b Basepoints
 	for _, f := range []struct {
 		name string
@@ -34,7 +37,7 @@ func NewBasepoints(k wire.ChannelKeys) (Basepoints, error) {
 		{"delayed_payment_basepoint", k.DelayedPayment, &b.Delayed},
 		{"htlc_basepoint", k.HTLC, &b.HTLC},
 	} {
-		key, err := ParseKey(f.raw)
+		key, err := m.ParseKey(f.raw)
 		if err != nil {
 			return Basepoints{}, fmt.Errorf("%s: %w", f.name, err)
 		}
@@ -72,10 +75,13 @@ func (s *Secrets) String() string { return "[channel secrets]" }
 func (s *Secrets) GoString() string { return s.String() }
 
 // Basepoints returns the public keys.
-func (s *Secrets) Basepoints() Basepoints {
+func (s *Secrets) Basepoints() Basepoints { return (*Memo)(nil).Basepoints(s) }
+
+// Basepoints is Secrets.Basepoints.
+func (m *Memo) Basepoints(s *Secrets) Basepoints {
 	return Basepoints{
-		Revocation: s.Revocation.PubKey(), Payment: s.Payment.PubKey(),
-		Delayed: s.Delayed.PubKey(), HTLC: s.HTLC.PubKey(),
+		Revocation: m.PublicKey(s.Revocation), Payment: m.PublicKey(s.Payment),
+		Delayed: m.PublicKey(s.Delayed), HTLC: m.PublicKey(s.HTLC),
 	}
 }
 
@@ -103,7 +109,11 @@ func DeriveKey(basepoint, point *btcec.PublicKey) *btcec.PublicKey {
 
 // DeriveSecret returns the private key of DeriveKey.
 func DeriveSecret(base *btcec.PrivateKey, point *btcec.PublicKey) *btcec.PrivateKey {
-	t := tweak(point, base.PubKey())
+	return deriveSecret(base, base.PubKey(), point)
+}
+
+func deriveSecret(base *btcec.PrivateKey, basepoint, point *btcec.PublicKey) *btcec.PrivateKey {
+	t := tweak(point, basepoint)
 
 	return &btcec.PrivateKey{Key: *t.Add(&base.Key)}
 }
@@ -152,11 +162,19 @@ type keySet struct {
 func (p *Params) keys(owner Side, point *btcec.PublicKey) keySet {
 	own, other := p.Basepoints[owner], p.Basepoints[owner.Other()]
 
+	return p.Memo.keySet(setOf{
+		revocation: *other.Revocation, delayed: *own.Delayed, ownerHTLC: *own.HTLC,
+		otherHTLC: *other.HTLC, otherRemote: *other.Payment, point: *point,
+	})
+}
+
+// derive computes the keys out of basepoints and the per-commitment point.
+func (s *setOf) derive() keySet {
 	return keySet{
-		revocation:  RevocationKey(other.Revocation, point),
-		delayed:     DeriveKey(own.Delayed, point),
-		ownerHTLC:   DeriveKey(own.HTLC, point),
-		otherHTLC:   DeriveKey(other.HTLC, point),
-		otherRemote: other.Payment,
+		revocation:  RevocationKey(&s.revocation, &s.point),
+		delayed:     DeriveKey(&s.delayed, &s.point),
+		ownerHTLC:   DeriveKey(&s.ownerHTLC, &s.point),
+		otherHTLC:   DeriveKey(&s.otherHTLC, &s.point),
+		otherRemote: &s.otherRemote,
 	}
 }

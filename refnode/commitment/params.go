@@ -26,6 +26,9 @@ type Params struct {
 	// set.
 	Delay [2]uint16
 
+	// Memo is that of the side whose channel it is; nil computes all again.
+	Memo *Memo
+
 	// Rules are all, except in mutants.
 	Rules rule.Set
 }

@@ -40,11 +40,11 @@ func (e *SignatureError) Unwrap() error { return e.Err }
 // htlc_signatures of commitment_signed. Funding is the private funding key of
 // the side that signs, the one that is not the owner. The error is ErrOwnKey.
 func (c *Commitment) Sign(funding *btcec.PrivateKey, k *Secrets) (wire.Signature, []wire.Signature, error) {
-	if !funding.PubKey().IsEqual(c.Funding.Keys[c.Owner.Other()]) {
+	if !c.params.Memo.PublicKey(funding).IsEqual(c.Funding.Keys[c.Owner.Other()]) {
 		return wire.Signature{}, nil, fmt.Errorf("funding key of the %s: %w", c.Owner.Other(), ErrOwnKey)
 	}
-	key := DeriveSecret(k.HTLC, c.point)
-	if !key.PubKey().IsEqual(c.keys.otherHTLC) {
+	key := deriveSecret(k.HTLC, c.params.Memo.PublicKey(k.HTLC), c.point)
+	if !c.params.Memo.PublicKey(key).IsEqual(c.keys.otherHTLC) {
 		return wire.Signature{}, nil, fmt.Errorf("HTLC key of the %s: %w", c.Owner.Other(), ErrOwnKey)
 	}
 	hash, err := c.sighash()
@@ -127,7 +127,7 @@ func (c *Commitment) htlcSighashes() ([][32]byte, error) {
 // owner's signature and the other's, which is checked again. The error is
 // ErrOwnKey or a *SignatureError.
 func (c *Commitment) Complete(funding *btcec.PrivateKey, theirs wire.Signature) (*btcwire.MsgTx, error) {
-	if !funding.PubKey().IsEqual(c.Funding.Keys[c.Owner]) {
+	if !c.params.Memo.PublicKey(funding).IsEqual(c.Funding.Keys[c.Owner]) {
 		return nil, fmt.Errorf("funding key of the %s: %w", c.Owner, ErrOwnKey)
 	}
 	hash, err := c.sighash()

@@ -54,6 +54,7 @@ type entry struct {
 	opened bool // there is a channel on it
 	failed bool // the channel on it did
 	used   bool // it was ready: there may be a balance of ours
+	lsp    bool // Key is LSPKey: we are the LSP
 	use    channel.Use
 	// known is the id of the channel, zero before there is one; it stays when the
 	// output moves. next is where that goes, nil for nowhere.
@@ -202,7 +203,7 @@ func (c *Channels) Expect(o ceremony.ChannelOutput) {
 		return
 	}
 	e.live = true
-	if e.lsp() && !e.opened {
+	if e.lsp && !e.opened {
 		c.orderOf(OrderOpen, e, "")
 	}
 }
@@ -212,7 +213,7 @@ func (c *Channels) add(o ceremony.ChannelOutput) *entry {
 	key := channelKey{o.Peer, o.LSPKey}
 	e := c.entries[key]
 	if e == nil {
-		e = &entry{ChannelOutput: o, use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
+		e = &entry{ChannelOutput: o, lsp: o.LSPKey == pointOf(o.Key), use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
 		c.entries[key] = e
 		if !o.Absorbed() {
 			c.at[o.Outpoint] = e

@@ -232,13 +232,13 @@ func (c *Channels) follow(e *entry, m *channel.Machine) {
 	}
 	to := fundingTxid(e.next.ChannelOutput)
 	c.gave(e, m, to)
-	if e.next.begun && !e.lsp() {
+	if e.next.begun && !e.lsp {
 		_ = m.PendingOn(to)
 	}
 	if changing, ok := m.Changing(); ok && changing == to && (c.goesOn(e, m) || !c.rules.On(rule.CHG005)) {
 		_ = m.ChangeStored()
 	}
-	if e.lsp() && e.next.live && !e.next.started && !m.Negotiating() && !m.Committed(to) {
+	if e.lsp && e.next.live && !e.next.started && !m.Negotiating() && !m.Committed(to) {
 		if part, ok := c.parts(e, m); ok {
 			e.next.started = m.StartChange(c.contribution(e, part), nil) == nil
 		}
@@ -253,7 +253,7 @@ func (c *Channels) goesOn(e *entry, m *channel.Machine) bool {
 	switch {
 	case !e.next.begun || !c.rules.On(rule.CHG025):
 		return false
-	case e.lsp():
+	case e.lsp:
 		return m.PeerContinues(fundingTxid(e.next.ChannelOutput)) || !e.next.live && !c.rules.On(rule.CHG025+"/first")
 	default:
 		return !e.next.live
@@ -275,9 +275,6 @@ func (c *Channels) callOff(e *entry, m *channel.Machine, at wire.Txid) {
 		_ = m.AbortChange("the update is over")
 	}
 }
-
-// lsp reports whether the channel is ours as the LSP.
-func (e *entry) lsp() bool { return e.LSPKey == pointOf(e.Key) }
 
 // contribution is what the LSP puts into a channel that moves, in sat (CHG-004).
 func (c *Channels) contribution(e *entry, part [2]int64) int64 {
@@ -346,7 +343,7 @@ func (c *Channels) judge(e *entry, m *channel.Machine, a channel.AskChange) (our
 		amounts = rule.CHG019
 	}
 	switch {
-	case e.lsp() && !a.Ack:
+	case e.lsp && !a.Ack:
 		return 0, "the LSP begins the changes of a factory"
 	case !ready:
 		return 0, "a channel that is to be absorbed is not ready for it (CHG-017, CHG-020)"

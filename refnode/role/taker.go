@@ -86,7 +86,7 @@ func (c *Channels) CheckChannel(peer ceremony.Peer, open *wire.OpenChannel) erro
 	switch {
 	case e == nil:
 		return fmt.Errorf("factory instance %x has no channel with this funding key", in.InstanceID)
-	case e.LSPKey == pointOf(e.Key):
+	case e.lsp:
 		return errors.New("the LSP opens the channels of a factory")
 	case !c.isLive(e) && c.rules.On(rule.CHAN004) || !c.free(e):
 		return errors.New("no attempt that is going on asks for this channel (CHAN-004)")

@@ -85,6 +85,10 @@ func readChannel(open, accept vectors.Hex, output vectors.FactoryOutput, lsp, cl
 	return f, nil
 }
 
+// talkMemo is how many results are remembered of a side of a channel: those of all
+// commitments of a conversation.
+const talkMemo = 128
+
 // channelKeys are the keys of one side. A factory keeps the funding key over
 // its changes (CHG-003); a machine that does not takes another secret of the
 // side.
@@ -96,6 +100,7 @@ func channelKeys(s vectors.ChannelSecrets) channel.Keys {
 	k := channel.Keys{
 		Secrets: &commitment.Secrets{Revocation: key(s.Revocation), Payment: key(s.Payment), Delayed: key(s.Delayed), HTLC: key(s.HTLC)},
 		Fixed:   true,
+		Memo:    commitment.NewMemo(talkMemo),
 		Funding: func(i uint32) *btcec.PrivateKey {
 			if i == 0 {
 				return funding

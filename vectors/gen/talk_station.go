@@ -336,10 +336,10 @@ func (s *talkStation) receive(raw []byte) (talkReaction, error) {
 	if err != nil {
 		return talkReaction{}, fmt.Errorf("the message does not decode: %w", err)
 	}
-	lines := s.lines
-	if _, failed := m.(*wire.ErrorMessage); !failed || channelIn(raw) != (wire.ChannelID{}) || !s.rules.On(rule.CHAN022) {
-		if lines = s.named(channelIn(raw)); len(lines) == 0 {
-			return s.unknown(m, channelIn(raw)), nil
+	lines, id := s.lines, channelIn(m, raw)
+	if _, failed := m.(*wire.ErrorMessage); !failed || id != (wire.ChannelID{}) || !s.rules.On(rule.CHAN022) {
+		if lines = s.named(id); len(lines) == 0 {
+			return s.unknown(m, id), nil
 		}
 	}
 	return s.settle(func() {
@@ -378,13 +378,10 @@ func (s *talkStation) unknown(m wire.Message, id wire.ChannelID) talkReaction {
 
 // channelIn is the channel id of a message: behind the type, and in the envelope
 // behind the submessage and the header of its record.
-func channelIn(raw []byte) wire.ChannelID {
-	m, err := wire.Codec{}.Decode(raw)
-	if err == nil {
-		if f, ok := m.(wire.FactoryMessage); ok {
-			if id, ok := wire.ChangedChannel(f); ok {
-				return id
-			}
+func channelIn(m wire.Message, raw []byte) wire.ChannelID {
+	if f, ok := m.(wire.FactoryMessage); ok {
+		if id, ok := wire.ChangedChannel(f); ok {
+			return id
 		}
 	}
 	if len(raw) < 34 {
