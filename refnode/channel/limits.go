@@ -169,9 +169,7 @@ func (m *Machine) judge(h *HTLC) Refuse {
 		}
 	}
 	switch limit := m.maxExposure(); {
-	case m.Scripts[m.Side] != nil || m.WantShutdown != nil || m.use.Suspended && m.on(rule.CER026):
-		return RefuseShutdown
-	case m.use.Until != 0 && m.height >= m.use.Until && m.on(rule.CHG030):
+	case m.Scripts[m.Side] != nil || m.WantShutdown != nil || m.tooLateToTake():
 		return RefuseShutdown
 	case m.exposureFault(h):
 		return RefuseDust
@@ -179,6 +177,13 @@ func (m *Machine) judge(h *HTLC) Refuse {
 		return RefuseExposure
 	}
 	return 0
+}
+
+// tooLateToTake reports whether a channel of a factory takes no HTLC any more: from the
+// exit height on (CHG-030), and while the factory is not usable (CER-026). It is asked
+// again when an HTLC is committed: its sender chooses how long that takes.
+func (m *Machine) tooLateToTake() bool {
+	return m.use.Suspended && m.on(rule.CER026) || m.use.Until != 0 && m.height >= m.use.Until && m.on(rule.CHG030)
 }
 
 // late reports whether an HTLC comes too late for a factory (PCF-087).

@@ -116,6 +116,9 @@ func (m *Machine) announce(h *HTLC) {
 	if h.Refuse == 0 && m.late(h) {
 		h.Refuse = RefuseExpiry
 	}
+	if h.Refuse == 0 && m.tooLateToTake() {
+		h.Refuse = RefuseShutdown
+	}
 	m.act(HTLCReceived{
 		Channel: m.ID, ID: h.ID, Amount: h.Amount, Hash: h.Hash, Expiry: h.Expiry,
 		Onion: h.Onion, PathKey: h.PathKey, Refuse: h.Refuse,

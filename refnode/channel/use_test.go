@@ -57,6 +57,20 @@ func TestNoHTLCIsTakenFromTheExitHeightOn(t *testing.T) {
 	}
 }
 
+// It is the height at which it is committed that counts: a peer could offer it in time and
+// keep its commitment_signed back.
+func TestAnHTLCThatIsCommittedTooLateIsFailed(t *testing.T) {
+	p := opened(t, setting{})
+	p.do(0, func(m *channel.Machine) { m.SetUse(channel.Use{Until: 500}); m.Block(499) })
+	p.must(p.add(1, -1, 5_000_000))
+	p.deliver(0, -1) // update_add_htlc
+	p.do(0, func(m *channel.Machine) { m.Block(500) })
+	p.drain()
+	if got := p.nodes[0].router.received; len(got) != 1 || got[0].Refuse != channel.RefuseShutdown {
+		t.Errorf("it takes %+v", got)
+	}
+}
+
 // A channel of a factory that is not confirmed any more offers nothing, and what
 // the peer adds is for the router to fail (CER-026).
 func TestASuspendedChannel(t *testing.T) {

@@ -65,6 +65,9 @@ func (t *turn) divide(plan []Action) (sent Sent, tried bool, err error) {
 		return Sent{}, false, nil
 	}
 	tip := t.view.Height()
+	if lack.deadline <= tip+1 && !held {
+		return Sent{}, false, nil // there is no block for it: the most urgent takes the coin
+	}
 	a := Action{
 		Outpoint: coin.Outpoint, Deadline: tip + max(1, (lack.deadline-min(lack.deadline, tip))/2), // the HTLCs need the rest
 		Rule: rule.CHAN026, Reason: "coins for HTLC transactions",

@@ -23,6 +23,9 @@ const maxAskers = 16
 // acceptPause is how long nobody is accepted after the operating system refused to.
 const acceptPause = 100 * time.Millisecond
 
+// replyTime is how long an asker may take to read the last reply when the node ends.
+const replyTime = time.Second
+
 // ErrNoNode says that nobody answers at a socket.
 var ErrNoNode = errors.New("no node runs there")
 
@@ -82,7 +85,10 @@ func (s *Socket) Serve(ctx context.Context, n Node) (stopped bool) {
 		s.ended.Go(func() {
 			defer func() { <-s.asking }()
 			defer c.Close()
-			defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
+			defer context.AfterFunc(ctx, func() { // nothing more is read, and a reply is not waited for
+				_ = c.SetReadDeadline(time.Unix(1, 0))
+				_ = c.SetWriteDeadline(time.Now().Add(replyTime))
+			})()
 			if stop, _ := serve(ctx, c, c, n); stop { // who hangs up is not answered
 				once.Do(func() { stopped = true })
 				cancel()

@@ -23,7 +23,7 @@ func (k *Keeper) beyond(f standing, held []role.Channel) (reason string, err err
 	}
 	has := payment.Msat(0)
 	for _, c := range k.cfg.Hub.Channels() {
-		if c.Instance != nil && wire.CeremonyID(*c.Instance) == f.id && !c.Closed {
+		if c.Instance != nil && wire.CeremonyID(*c.Instance) == f.id && !c.Closed && c.SCID == 0 { // what is on the chain needs no way out
 			has += c.Local + c.Incoming
 		}
 	}
