@@ -42,13 +42,27 @@ func (s *script) takeOff() (*flight, error) {
 	}
 	before := s.toMember()
 	s.cable.Hold(cable.Forth)
-	go func() {
+	pay := func() {
 		_, err := s.payFromLND(inv.Bolt11, heldByMember)
 		f.lnd <- err
-	}()
-	return f, s.until("lnd's HTLC is on its way to the client", func() (bool, error) {
-		return s.toMember()+heldByMember*1000 <= before, nil
+	}
+	go pay()
+	var said error
+	err = s.until("lnd's HTLC is on its way to the client", func() (bool, error) {
+		if s.toMember()+heldByMember*1000 <= before {
+			return true, nil
+		}
+		select {
+		case said = <-f.lnd: // lnd may not have found its new channel yet
+			go pay()
+		default:
+		}
+		return false, nil
 	})
+	if err != nil && said != nil {
+		err = fmt.Errorf("%w; lnd says %w", err, said)
+	}
+	return f, err
 }
 
 // toMember is what the LSP could send to the client inside the factory, in msat.
