@@ -158,8 +158,16 @@ func (r *Reader) Point(field string) (p Point) {
 	if r.err != nil || !r.codec.Rules.On(rule.TRN040) {
 		return p
 	}
-	if _, err := secp256k1.ParsePubKey(p[:]); err != nil {
+	if err := r.codec.onCurve(p); err != nil {
 		r.failAt(start, field, BadPoint, rule.TRN040, err.Error())
 	}
 	return p
+}
+
+func (c Codec) onCurve(p Point) error {
+	if c.Point != nil {
+		return c.Point(p)
+	}
+	_, err := secp256k1.ParsePubKey(p[:])
+	return err
 }

@@ -66,6 +66,9 @@ type Codec struct {
 	Envelope MsgType
 	// Rules are the checks the codec keeps: all of them, except in mutants.
 	Rules rule.Set
+	// Point returns an error for 33 bytes that are no point of the curve. Nil: they are
+	// parsed. It is there for a reader that remembers which ones it has parsed.
+	Point func(Point) error
 }
 
 func (c Codec) envelope() MsgType {

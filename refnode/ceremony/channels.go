@@ -83,16 +83,21 @@ type ChannelOutput struct {
 // Absorbed reports whether the channel goes into another one.
 func (o *ChannelOutput) Absorbed() bool { return o.Into != wire.Point{} }
 
+// ByLSP reports whether the funding key of ours is the LSP's: of the two keys of an
+// output one is the peer's.
+func (o *ChannelOutput) ByLSP() bool { return o.LSPKey != o.Theirs }
+
 // outputOf describes a channel output of a tree. own is our key, the other key of
 // the channel is the peer's.
 func outputOf(t *factory.Tree, ch factory.ChannelOutput, own *btcec.PrivateKey, lsp bool) ChannelOutput {
 	terms := t.Factory().Terms()
+	ours := wire.Point(compressed(own))
 	o := ChannelOutput{
-		Client: ch.Client, Outpoint: ch.Outpoint, Value: ch.Value, Key: own, LSPKey: wire.Point(compressed(own)),
+		Client: ch.Client, Outpoint: ch.Outpoint, Value: ch.Value, Key: own, LSPKey: ours,
 		Params: terms.Params, Shape: terms.Shape,
 	}
 	for _, k := range ch.Channel.Keys {
-		if k != compressed(own) {
+		if k != ours {
 			o.Theirs = k
 		}
 	}

@@ -103,6 +103,9 @@ func TestACreationWaitsForItsChannels(t *testing.T) {
 			ours.Factory != id || theirs.Peer != peerID(i) || ours.Peer != lspID {
 			t.Errorf("client %d expects %+v, the LSP %+v", i, ours, theirs)
 		}
+		if ours.ByLSP() || !theirs.ByLSP() {
+			t.Errorf("client %d: whose key is the LSP's is not told", i)
+		}
 		if point(ours) != theirs.Theirs || point(theirs) != ours.Theirs {
 			t.Errorf("client %d: the funding keys are not those of the other side", i)
 		}

@@ -18,6 +18,7 @@ type coder struct {
 	reading bool
 	apart   bool // writing: onions are left out
 	err     error
+	codec   wire.Codec
 }
 
 func (c *coder) fail(what string) {
@@ -128,7 +129,7 @@ func message[M wire.Message](c *coder, m *M) {
 	if !c.reading || c.err != nil {
 		return
 	}
-	decoded, err := wire.Codec{}.Decode(raw)
+	decoded, err := c.codec.Decode(raw)
 	if err != nil {
 		c.fail(err.Error())
 		return

@@ -240,13 +240,16 @@ func (s *State) encode(apart bool) []byte {
 }
 
 // DecodeState reads what Encode wrote. The error wraps ErrCorrupt.
-func DecodeState(b []byte) (*State, error) {
+func DecodeState(b []byte) (*State, error) { return decodeState(b, wire.Codec{}) }
+
+// decodeState is DecodeState; codec reads the messages in it.
+func decodeState(b []byte, codec wire.Codec) (*State, error) {
 	s, found := &State{}, 0
 	var failure error
 	var known []wire.RecordType
 	for _, part := range append(slices.Clip(parts), calledOff) {
 		known = append(known, wire.RecordType{Type: part.typ, Name: part.name, Read: func(r *wire.Reader) {
-			c := &coder{b: r.Rest(), reading: true}
+			c := &coder{b: r.Rest(), reading: true, codec: codec}
 			part.code(c, s)
 			if c.err == nil && len(c.b) > 0 {
 				c.fail("bytes left over")

@@ -114,18 +114,27 @@ func newMachine(cfg Config, side Side, open *wire.OpenChannel, accept *wire.Acce
 // Restore returns the machine of a stored channel; call Restart before any
 // input. The error wraps ErrConfig or ErrCorrupt.
 func Restore(cfg Config, state []byte) (*Machine, error) {
-	s, err := DecodeState(state)
+	m := &Machine{cfg: cfg, memo: memoOf(cfg)}
+	s, err := decodeState(state, wire.Codec{Point: m.memo.CheckPoint})
 	if err != nil {
 		return nil, err
 	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	m := &Machine{cfg: cfg, State: *s}
+	m.State = *s
 	if err := m.prepare(); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// memoOf is the memory of a channel, one of its own when it was given none.
+func memoOf(cfg Config) *commitment.Memo {
+	if cfg.Keys.Memo != nil {
+		return cfg.Keys.Memo
+	}
+	return commitment.NewMemo(remembered)
 }
 
 // prepare derives what State implies and checks that the keys are ours.
@@ -134,8 +143,8 @@ func (m *Machine) prepare() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if m.memo = m.cfg.Keys.Memo; m.memo == nil {
-		m.memo = commitment.NewMemo(remembered)
+	if m.memo == nil {
+		m.memo = memoOf(m.cfg)
 	}
 	p := commitment.Params{
 		Type: kind, Memo: m.memo,

@@ -1,6 +1,7 @@
 package commitment
 
 import (
+	"crypto/sha256"
 	"sync"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -18,12 +19,13 @@ type Memo struct {
 	public recent[btcec.ModNScalar, *btcec.PublicKey]
 	parsed recent[wire.Point, *btcec.PublicKey]
 	sets   recent[setOf, keySet]
+	valid  recent[[32]byte, struct{}]
 }
 
 // NewMemo returns a Memo that keeps the last n results of each kind.
 func NewMemo(n int) *Memo {
 	m := &Memo{}
-	m.public.most, m.parsed.most, m.sets.most = n, n, n
+	m.public.most, m.parsed.most, m.sets.most, m.valid.most = n, n, n, n
 
 	return m
 }
@@ -115,6 +117,13 @@ func (m *Memo) ParseKey(raw wire.Point) (*btcec.PublicKey, error) {
 		func() (*btcec.PublicKey, error) { return ParseKey(raw) })
 }
 
+// CheckPoint returns the error of ParseKey.
+func (m *Memo) CheckPoint(raw wire.Point) error {
+	_, err := m.ParseKey(raw)
+
+	return err
+}
+
 // Point is Seed.Point.
 func (m *Memo) Point(s Seed, n Number) (*btcec.PublicKey, error) {
 	key, err := s.Secret(n).key()
@@ -123,6 +132,19 @@ func (m *Memo) Point(s Seed, n Number) (*btcec.PublicKey, error) {
 	}
 
 	return m.PublicKey(key), nil
+}
+
+// verify checks a signature. One that was valid comes again when a connection was
+// lost, and when the commitment is broadcast.
+func (m *Memo) verify(key *btcec.PublicKey, hash []byte, raw wire.Signature) error {
+	of := sha256.New()
+	of.Write(key.SerializeCompressed())
+	of.Write(raw[:])
+	of.Write(hash)
+	_, err := remembered(m, func(m *Memo) *recent[[32]byte, struct{}] { return &m.valid }, [32]byte(of.Sum(nil)),
+		func() (struct{}, error) { return struct{}{}, checkCompact(key, hash, raw) })
+
+	return err
 }
 
 // keySet returns the keys of a commitment.

@@ -1,6 +1,8 @@
 package commitment
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -72,5 +74,31 @@ func TestMemoForgetsTheOldest(t *testing.T) {
 	}
 	if s := fmt.Sprintf("%v %#v", memo, memo); s != "[channel memo] [channel memo]" {
 		t.Errorf("it prints as %s", s)
+	}
+}
+
+// Only a signature that is valid is remembered, and for its own key and hash alone.
+func TestMemoChecksEverySignature(t *testing.T) {
+	memo, key, other := NewMemo(8), testKey("signer"), testKey("somebody else")
+	hash, another := sha256.Sum256([]byte("one")), sha256.Sum256([]byte("another"))
+	valid := signCompact(key, hash[:])
+	broken := valid
+	broken[40] ^= 1
+	for range 2 { // the second time with what is remembered
+		if err := memo.verify(key.PubKey(), hash[:], valid); err != nil {
+			t.Errorf("a valid signature is refused: %v", err)
+		}
+		for name, err := range map[string]error{
+			"another key":       memo.verify(other.PubKey(), hash[:], valid),
+			"another hash":      memo.verify(key.PubKey(), another[:], valid),
+			"another signature": memo.verify(key.PubKey(), hash[:], broken),
+		} {
+			if !errors.Is(err, ErrSignature) {
+				t.Errorf("%s: %v, want ErrSignature", name, err)
+			}
+		}
+	}
+	if n := len(memo.valid.keys); n != 1 {
+		t.Errorf("%d signatures are remembered, one is valid", n)
 	}
 }

@@ -71,7 +71,7 @@ func (c *Commitment) Verify(signature wire.Signature, htlcs []wire.Signature) er
 	if err != nil {
 		return err
 	}
-	if err := c.overlook("/commitment", checkCompact(c.Funding.Keys[c.Owner.Other()], hash, signature)); err != nil {
+	if err := c.overlook("/commitment", c.params.Memo.verify(c.Funding.Keys[c.Owner.Other()], hash, signature)); err != nil {
 		return &SignatureError{HTLC: -1, Err: err}
 	}
 	if len(htlcs) != len(c.HTLCs) && c.params.keeps(rule.CHAN032, "/count") {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-
 	"superscalar/refnode/ceremony"
 	"superscalar/refnode/channel"
 	"superscalar/refnode/factory"
@@ -213,7 +211,7 @@ func (c *Channels) add(o ceremony.ChannelOutput) *entry {
 	key := channelKey{o.Peer, o.LSPKey}
 	e := c.entries[key]
 	if e == nil {
-		e = &entry{ChannelOutput: o, lsp: o.LSPKey == pointOf(o.Key), use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
+		e = &entry{ChannelOutput: o, lsp: o.ByLSP(), use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
 		c.entries[key] = e
 		if !o.Absorbed() {
 			c.at[o.Outpoint] = e
@@ -328,10 +326,6 @@ func (c *Channels) sorted() []*entry {
 		return bytes.Compare(a.LSPKey[:], b.LSPKey[:])
 	})
 	return out
-}
-
-func pointOf(k *btcec.PrivateKey) wire.Point {
-	return wire.Point(k.PubKey().SerializeCompressed())
 }
 
 // InFactory is the base node's order to open the channel of an output.

@@ -90,11 +90,11 @@ func (c *Channels) CanMove(to ceremony.ChannelOutput) error {
 			m.Round() // what was signed there before is revoked before the next stfu
 		}
 		switch {
-		case to.LSPKey == pointOf(to.Key) && m.Quieting() && c.rules.On(rule.CHG014):
+		case to.ByLSP() && m.Quieting() && c.rules.On(rule.CHG014):
 			return ceremony.ErrStillMoving
 		case !c.rules.On(rule.CHG012):
 			return nil
-		case to.LSPKey == pointOf(to.Key) && !m.Settled(at), len(m.Fundings) > 1:
+		case to.ByLSP() && !m.Settled(at), len(m.Fundings) > 1:
 			return ceremony.ErrStillMoving
 		}
 		if _, whole := m.Whole(); to.Absorbed() && !whole && c.rules.On(rule.CHG020) {

@@ -128,8 +128,7 @@ func (d *derived) of(id wire.CeremonyID) *vectors.PartyKeys {
 
 func (d *derived) key(use string, id wire.CeremonyID, i uint32) (*btcec.PrivateKey, vectors.Hex) {
 	h := sha256.Sum256(fmt.Appendf(nil, "superscalar vectors conversation %s %s %s %d", partyName(d.party), use, id, i))
-	key, _ := btcec.PrivKeyFromBytes(h[:])
-	return key, h[:]
+	return secp256k1.PrivKeyFromBytes(h[:]), h[:]
 }
 
 // Factory implements ceremony.Keys.

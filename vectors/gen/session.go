@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/musig"
 	"superscalar/vectors"
@@ -56,8 +57,7 @@ func newSession(n int, stock bool) (*vectors.Session, error) {
 func signers(v *vectors.Session) (secrets []*musig.SecretKey, agg *musig.KeyAgg, err error) {
 	var keys []*musig.PublicKey
 	for _, b := range v.SecretKeys {
-		private, _ := btcec.PrivKeyFromBytes(b)
-		secret, err := musig.NewSecretKey(private)
+		secret, err := musig.NewSecretKey(secp256k1.PrivKeyFromBytes(b))
 		if err != nil {
 			return nil, nil, err
 		}

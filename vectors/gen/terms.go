@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/factory"
 	"superscalar/refnode/musig"
@@ -28,8 +29,7 @@ var publicKeys sync.Map // of keyName
 
 func secretKey(role string, i int) *btcec.PrivateKey {
 	seed := sha256.Sum256(fmt.Appendf(nil, "superscalar vectors key %s %d", role, i))
-	key, _ := btcec.PrivKeyFromBytes(seed[:])
-	return key
+	return secp256k1.PrivKeyFromBytes(seed[:])
 }
 
 func publicKey(role string, i int) vectors.Hex {
@@ -191,12 +191,22 @@ func parseKeys(list []vectors.Hex) ([]*musig.PublicKey, error) {
 	return out, nil
 }
 
+var channels sync.Map // factory.Channel by [2][33]byte, of all vectors
+
 // channelOf returns the channel of two keys.
 func channelOf(a, b vectors.Hex) (factory.Channel, error) {
 	if len(a) != 33 || len(b) != 33 {
 		return factory.Channel{}, fmt.Errorf("channel keys of %d and %d bytes", len(a), len(b))
 	}
-	return factory.NewChannel([33]byte(a), [33]byte(b))
+	keys := [2][33]byte{[33]byte(a), [33]byte(b)}
+	if known, ok := channels.Load(keys); ok {
+		return known.(factory.Channel), nil
+	}
+	made, err := factory.NewChannel(keys[0], keys[1])
+	if err == nil {
+		channels.Store(keys, made)
+	}
+	return made, err
 }
 
 // treeCache keeps the trees of one run: many vectors start from the same one,
