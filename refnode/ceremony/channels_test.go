@@ -19,12 +19,13 @@ type channels struct {
 	forgotten []wire.CeremonyID
 	calledOff []wire.CeremonyID
 	kept      []wire.CeremonyID
-	// moves, in order; stuck is what CanMove says.
-	moves  []ceremony.ChannelOutput
-	moved  map[btcwire.OutPoint]bool
-	begun  []btcwire.OutPoint
-	stands []ceremony.ChannelOutput
-	stuck  error
+	// moves, in order; stuck is what CanMove says, unready what Begin does.
+	moves   []ceremony.ChannelOutput
+	moved   map[btcwire.OutPoint]bool
+	begun   []btcwire.OutPoint
+	stands  []ceremony.ChannelOutput
+	stuck   error
+	unready error
 }
 
 func (c *channels) CanMove(ceremony.ChannelOutput) error { return c.stuck }
@@ -32,8 +33,10 @@ func (c *channels) Move(to ceremony.ChannelOutput)       { c.moves = append(c.mo
 func (c *channels) Moved(to ceremony.ChannelOutput) bool { return c.moved[to.Outpoint] }
 func (c *channels) Stands(o ceremony.ChannelOutput)      { c.stands = append(c.stands, o) }
 func (c *channels) Begin(to ceremony.ChannelOutput) error {
-	c.begun = append(c.begun, to.Outpoint)
-	return nil
+	if c.unready == nil {
+		c.begun = append(c.begun, to.Outpoint)
+	}
+	return c.unready
 }
 
 func (c *channels) Expect(o ceremony.ChannelOutput)            { c.expected = append(c.expected, o) }

@@ -292,13 +292,13 @@ func (c *Client) aggregate(a *clientAttempt, m *wire.AggregateNonces) ([]wire.Ce
 		return nil, fail(wire.ReasonNonces, rule.CER020, "%w", err)
 	}
 	if a.change != nil && a.change.commits(a.phase) {
-		if err := c.begin(a.change); err != nil {
-			return nil, err
-		}
-		for _, to := range a.moves {
+		for _, to := range a.moves { // before the record: what it says has begun ends as this change or not at all
 			if err := c.cfg.Channels.Begin(to); err != nil {
 				return nil, err
 			}
+		}
+		if err := c.begin(a.change); err != nil {
+			return nil, err
 		}
 	}
 	a.signed = true

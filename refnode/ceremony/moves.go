@@ -110,10 +110,19 @@ func (l *LSP) hasMoved(ch *lspChange, c factory.ClientIndex) bool {
 	return !slices.ContainsFunc(ch.moving, func(to ChannelOutput) bool { return to.Client == c && !l.cfg.Channels.Moved(to) })
 }
 
-// beginMoves says to the channels that the LSP is about to sign the new state.
+// errMovedBack : a client called the change of a channel off after phase 1 had begun.
+var errMovedBack = errors.New("it is not committed any more")
+
+// beginMoves says to the channels that the LSP is about to sign the new state: to all of
+// them or to none.
 func (l *LSP) beginMoves(ch *lspChange) error {
 	if ch.phase != 1 {
 		return nil
+	}
+	for _, m := range ch.members {
+		if !l.hasMoved(ch, m.client) {
+			return fmt.Errorf("the channel of client %d: %w", m.client, errMovedBack)
+		}
 	}
 	for _, to := range ch.moving {
 		if err := l.cfg.Channels.Begin(to); err != nil {

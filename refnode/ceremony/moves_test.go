@@ -188,3 +188,47 @@ func TestAChannelThatCannotMove(t *testing.T) {
 		t.Errorf("a client that cannot move: %v", w.log)
 	}
 }
+
+// A client calls the change of its channel off after it has signed. The LSP does not sign
+// the new state, and says to no channel that it is about to: what is pending on its side
+// cannot be called off any more.
+func TestAChannelThatIsCalledOffAfterItsClientSigned(t *testing.T) {
+	w, id := leafWorld(t, rule.Set{}, rule.Set{})
+	attempt, err := w.buyLeaf(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lsp := w.channels["lsp"]
+	w.moveAt(true, 0)
+	w.moveAt(true, 1)
+	w.moveAt(false, 0)
+	delete(lsp.moved, w.channelsOf(1).moves[0].Outpoint)
+	w.moveAt(false, 1)
+	if n := w.said(1, "ceremony_partials"); n != 3 {
+		t.Fatalf("control: %d partial signatures: %v", n, w.log)
+	}
+	if len(lsp.begun) != 0 || w.said(0, "ceremony_signatures") != 2 || !slices.Contains(lsp.kept, attempt) {
+		t.Errorf("the LSP has begun %v, kept %v: %v", lsp.begun, lsp.kept, w.log)
+	}
+}
+
+// A client one of whose channels cannot begin has not begun: nothing of it is on its disk,
+// and its channels are called off.
+func TestAChannelThatCannotBegin(t *testing.T) {
+	w, id := leafWorld(t, rule.Set{}, rule.Set{})
+	attempt, err := w.buyLeaf(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.channelsOf(0)
+	c.unready = ceremony.ErrNoChannel
+	w.moveAt(false, 0)
+	w.moveAt(true, 0)
+	w.moveAt(true, 1)
+	if w.said(0, "ceremony_partials") != 2 || !slices.Contains(c.calledOff, attempt) || slices.Contains(c.kept, attempt) {
+		t.Errorf("called off %v, kept %v: %v", c.calledOff, c.kept, w.log)
+	}
+	if moves, err := w.reopened(0, id).Moves(); err != nil || len(moves) != 0 {
+		t.Errorf("read again, it has begun %+v: %v", moves, err)
+	}
+}

@@ -23,6 +23,16 @@ func (m *Machine) ChangePending() error {
 	return nil
 }
 
+// ChangeUnsigned takes ChangePending back: the record of the ceremony, which is written
+// before a partial signature leaves, does not say that any was given (SPEC.md 8.4, "Who
+// decides"). It does nothing once the change is continued.
+func (m *Machine) ChangeUnsigned() {
+	if f := m.changing(); f != nil && f.Did.has(partialGiven) && !f.Did.has(sentContinue) {
+		f.Did &^= partialGiven
+		m.save()
+	}
+}
+
 // ChangeStored says that the new factory state is complete and stored:
 // factory_change_continue goes out (PCF-122), now or after the next
 // reconnection. The error is ErrNotNow.

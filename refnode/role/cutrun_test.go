@@ -48,6 +48,9 @@ type cutWorld struct {
 	// what happens to its connection.
 	watch     func(n int, l letter) fate
 	delivered int
+	// meanwhile is called before each command that a role gives to a channel and each write
+	// of a factory: what hubs do at that moment.
+	meanwhile func(p *party)
 	orders    int // how often the update was ordered
 	// wider says that the stock is that of the second client's leaf.
 	wider bool

@@ -113,6 +113,9 @@ func (p *party) Sign(_ wire.CeremonyID, entries []ledger.Entry) error {
 
 // Put implements ceremony.Store.
 func (p *party) Put(id wire.CeremonyID, part string, data []byte) error {
+	if p.w.meanwhile != nil {
+		p.w.meanwhile(p)
+	}
 	if !p.write() {
 		return errDied
 	}
@@ -210,6 +213,9 @@ func (p *party) with(peer wire.Point) *line {
 
 // do is what the registry asks the hub for.
 func (p *party) do(id wire.ChannelID, command func(*channel.Machine) error) (err error) {
+	if p.w.meanwhile != nil {
+		p.w.meanwhile(p)
+	}
 	for _, c := range p.lines {
 		if c.m.ID == id {
 			if p.dead {

@@ -272,6 +272,7 @@ func (c *Channels) callOff(e *entry, m *channel.Machine, at wire.Txid) {
 		_ = m.ChangeDead(changing)
 	}
 	if c.rules.On(rule.CHG009) {
+		m.ChangeUnsigned() // the record has the last word
 		_ = m.AbortChange("the update is over")
 	}
 }
