@@ -21,6 +21,7 @@ func (m *Machine) AbortChange(reason string) error {
 		return nil
 	}
 	named := m.asked && m.unfinished() != nil
+	off := m.leadsTo()
 	if f != nil {
 		m.dropFunding(f.Txid)
 	}
@@ -35,9 +36,21 @@ func (m *Machine) AbortChange(reason string) error {
 		}
 		return nil
 	}
-	m.quiet.aborting = true
+	m.quiet.aborting, m.quiet.off = true, off
 	m.sendAbort(reason)
 	return nil
+}
+
+// leadsTo is the funding transaction of the change that goes on: what the peer may have
+// signed on. Zero while we have not named one.
+func (m *Machine) leadsTo() wire.Txid {
+	if f := m.changing(); f != nil {
+		return f.Txid
+	}
+	if m.change != nil && m.change.ours != nil {
+		return m.change.ours.txid
+	}
+	return wire.Txid{}
 }
 
 // withdraw ends a change that the peer has not heard of. When stfu is out,

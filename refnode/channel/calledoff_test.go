@@ -114,19 +114,60 @@ func TestEncodeCalledOff(t *testing.T) {
 // Changes to ever other outputs that are called off, without a payment between, leave
 // no more than a few on record: the round revokes what was signed for them.
 func TestWhatIsKeptOfChangesThatWereCalledOffIsBounded(t *testing.T) {
-	p := opened(t, setting{})
-	for range 20 {
-		txid := p.changeTo(committed)
-		p.asks = [2][]channel.Action{}
-		p.do(0, func(m *channel.Machine) { p.must(m.AbortChange("enough")) })
-		p.drain()
-		for _, n := range p.nodes {
-			if len(n.m.Fundings) != 1 || len(n.m.CalledOff) > 8 {
-				t.Fatalf("the %s is on %d outputs, after that of %v, and keeps %d", n.name, len(n.m.Fundings), txid, len(n.m.CalledOff))
+	for pending := range 2 { // changes beside them
+		p := opened(t, setting{})
+		if pending > 0 {
+			p.changeTo(continued)
+		}
+		for range 20 {
+			txid := p.changeTo(committed)
+			p.enough()
+			for _, n := range p.nodes {
+				if len(n.m.Fundings) != 1+pending || len(n.m.CalledOff) > 8 {
+					t.Fatalf("the %s is on %d outputs, after that of %v, and keeps %d", n.name, len(n.m.Fundings), txid, len(n.m.CalledOff))
+				}
 			}
 		}
+		if n := p.nodes[0]; len(n.revoked) == 0 || len(n.revoked[0].On) != 9+pending {
+			t.Errorf("on record: %+v", n.revoked)
+		}
 	}
-	if n := p.nodes[0]; len(n.revoked) == 0 || len(n.revoked[0].On) != 9 {
-		t.Errorf("on record: %+v", n.revoked)
+}
+
+func (p *pair) enough() {
+	p.t.Helper()
+	p.asks = [2][]channel.Action{}
+	p.do(0, func(m *channel.Machine) { p.must(m.AbortChange("enough")) })
+	p.drain()
+}
+
+// What was signed on an output with the balances of other channels is revoked before the
+// next stfu when the change is called off, by one commitment of each side (CHG-022): for
+// every output in use, where another change is pending.
+func TestACommitmentOfAChannelThatAbsorbsIsRevokedWhenItIsCalledOff(t *testing.T) {
+	for pending := range 2 {
+		p := opened(t, setting{})
+		if pending > 0 {
+			p.changeTo(continued)
+		}
+		for _, takes := range []bool{false, true} {
+			var numbers [2]channel.Number
+			for i, n := range p.nodes {
+				numbers[i] = n.m.LocalNumber
+			}
+			p.takes = takes
+			p.changeTo(committed)
+			p.enough()
+			for i, n := range p.nodes {
+				if signed := n.m.LocalNumber != numbers[i]; signed != takes || n.m.LocalNumber > numbers[i]+1 || len(n.m.Fundings) != 1+pending {
+					t.Errorf("%d pending, takes %v: the %s is at commitment %d after %d", pending, takes, n.name, n.m.LocalNumber, numbers[i])
+				}
+				if takes && len(n.m.CalledOff) != 0 {
+					t.Errorf("%d pending: the %s keeps %d outputs that are on record", pending, n.name, len(n.m.CalledOff))
+				}
+			}
+		}
+		p.takes = false
+		p.changeTo(committed) // and the channel can change again
 	}
 }

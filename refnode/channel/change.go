@@ -373,7 +373,7 @@ func (m *Machine) signNewOutput(f *Funding) {
 // firstOnNewOutput takes the peer's first commitment_signed on a new output and
 // reports whether msg was that.
 func (m *Machine) firstOnNewOutput(msg *wire.CommitmentSigned) bool {
-	if m.quiet.aborting {
+	if off := m.quiet.off; m.quiet.aborting && off != (wire.Txid{}) && msg.FundingTxid != nil && *msg.FundingTxid == off {
 		return true // it was on its way when we called the change off
 	}
 	f := m.changing()

@@ -52,6 +52,10 @@ func (p *pair) changeTo(stage int) wire.Txid {
 				case channel.AskChange:
 					p.must(m.AnswerChange(ask.ID, 1000, nil, ""))
 				case channel.AskChangeOutpoint:
+					if p.takes {
+						p.must(m.ChangeTaking(ask.ID, txid, 2))
+						return
+					}
 					p.must(m.ChangeOutpoint(ask.ID, txid, 2))
 				case channel.AskContinue:
 					p.must(m.ChangePending())
@@ -243,6 +247,11 @@ func TestWrongChange(t *testing.T) {
 			txid := wire.Txid(fill(0xf0))
 			return &wire.CommitmentSigned{ChannelID: m.ChannelID(), FundingTxid: &txid}
 		}, rule.PCF133, "fail"},
+		{"commitment_signed on what we called off", committed, 0, afterAbort(fill(0x81)), "", "nothing"},
+		{"commitment_signed on what we called off before its own", committedHalf, 0, afterAbort(fill(0x81)), "", "nothing"},
+		{"commitment_signed on the output in use after we called the change off", committed, 0, afterAbort(fill(0xf0)), rule.PCF138, "warn"},
+		{"commitment_signed on another output after we called the change off", committed, 0, afterAbort(fill(0x82)), rule.PCF138, "warn"},
+		{"commitment_signed after we called off what leads nowhere yet", acknowledged, 0, afterAbort([32]byte{}), rule.PCF138, "warn"},
 		{"locked once more", locked, 0, func(_ *pair, m *channel.Machine) wire.Message { return lockMsg(m, fill(0x81)) }, rule.PCF124, "warn"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -261,6 +270,16 @@ func TestWrongChange(t *testing.T) {
 				t.Errorf("%s: %q, want %s for %s", got, text, c.want, c.rule)
 			}
 		})
+	}
+}
+
+// afterAbort is a commitment_signed on an output that comes when the node has called its
+// change off and has not heard the echo.
+func afterAbort(txid wire.Txid) func(*pair, *channel.Machine) wire.Message {
+	return func(p *pair, m *channel.Machine) wire.Message {
+		p.must(m.AbortChange("by order"))
+		m.Take()
+		return &wire.CommitmentSigned{ChannelID: m.ChannelID(), FundingTxid: &txid}
 	}
 }
 

@@ -106,9 +106,12 @@ func (m *Machine) commitmentSigned(msg *wire.CommitmentSigned) {
 	}
 }
 
-// stands reports whether a change stands on the commitments of now. The next one
-// would revoke the only commitment that we have on the new output (PCF-138).
-func (m *Machine) stands() bool { return m.changing() != nil && m.on(rule.PCF138) }
+// stands reports whether a change stands on the commitments of now, here or, until it has
+// answered that it is called off, at the peer. The next one
+// would revoke the only commitment that there is on the new output (PCF-138).
+func (m *Machine) stands() bool {
+	return (m.changing() != nil || m.quiet.aborting) && m.on(rule.PCF138)
+}
 
 // accept checks the signatures on our next commitment, one message for each
 // output that updates are signed for, and revokes the one before. Both happen

@@ -20,7 +20,9 @@ func (m *Machine) Round() {
 	}
 }
 
-func (m *Machine) owesRound() bool { return len(m.Fundings) == 1 && m.Fundings[0].Did.has(roundOwed) }
+// owesRound reports whether such a commitment is owed; where a change is pending it goes
+// out in a batch.
+func (m *Machine) owesRound() bool { return len(m.Fundings) > 0 && m.Fundings[0].Did.has(roundOwed) }
 
 // inRound reports whether a commitment without updates is owed, or waits for its
 // revoke_and_ack.

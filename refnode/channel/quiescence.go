@@ -11,14 +11,15 @@ import (
 // quiescence is how far both sides are with stfu (BOLT 2, "Channel
 // Quiescence"). The states that end it are those of PCF-142.
 type quiescence struct {
-	wanted    bool // we want to begin it, for a change
-	ours      bool // we sent stfu
-	theirs    bool // the peer did
-	first     bool // our stfu has initiator set
-	theyFirst bool // the peer's has
-	resumed   bool // a committed change was taken up after a reconnection
-	aborting  bool // we sent factory_change_abort and wait for its echo
-	named     bool // we called off what our channel_reestablish names: the peer answers that
+	wanted    bool      // we want to begin it, for a change
+	ours      bool      // we sent stfu
+	theirs    bool      // the peer did
+	first     bool      // our stfu has initiator set
+	theyFirst bool      // the peer's has
+	resumed   bool      // a committed change was taken up after a reconnection
+	aborting  bool      // we sent factory_change_abort and wait for its echo
+	off       wire.Txid // where the change led that it is about, zero: nowhere yet
+	named     bool      // we called off what our channel_reestablish names: the peer answers that
 }
 
 // maxQuiescence is how long a channel with HTLCs is quiescent (PCF-146).

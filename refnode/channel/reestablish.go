@@ -202,7 +202,7 @@ func (m *Machine) takeUnfinished(theirs *wire.FundingState) {
 	case ours != nil && ours.Txid != theirs.Txid && m.on(rule.PCF155):
 		m.fail(rule.PCF155, "both sides name a next_funding, and not the same")
 	case f == nil && m.on(rule.PCF154):
-		m.quiet.ours, m.quiet.theirs, m.quiet.aborting = true, true, true
+		m.quiet.ours, m.quiet.theirs, m.quiet.aborting, m.quiet.off = true, true, true, theirs.Txid
 		m.limitQuiescence()
 		m.sendAbort("unknown change in next_funding")
 	case f != nil && m.standsOn(f) && theirs.RetransmitFlags&wantsCommitment != 0 && m.on(rule.PCF153):

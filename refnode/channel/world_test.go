@@ -86,6 +86,7 @@ type pair struct {
 	contributed map[wire.Txid][2]int64
 	attempts    uint64
 	asks        [2][]channel.Action
+	takes       bool      // changes are of a channel that takes what others hold
 	current     [2]string // payload of the change that is being negotiated
 	restarts    [2]bool   // node i announces again
 	// A crash can be planned: step number planned is cut at plannedCut.
