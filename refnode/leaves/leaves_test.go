@@ -114,7 +114,7 @@ func TestWhatIsDueIsTold(t *testing.T) {
 	o := newOffice(t)
 	at := output()
 	o.registry.Restore(at)
-	about := hub.Channel{Peer: at.Peer, Open: &wire.OpenChannel{Keys: wire.ChannelKeys{Funding: at.LSPKey}}}
+	about := hub.Channel{Peer: at.Peer, ID: wire.ChannelID{7}, Open: &wire.OpenChannel{Keys: wire.ChannelKeys{Funding: at.LSPKey}}}
 	o.registry.Hear(about, channel.ReplacedRevoked{})
 	if line := <-o.told; !strings.Contains(line, "due now") {
 		t.Errorf("it says %q", line)

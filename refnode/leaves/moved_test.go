@@ -53,7 +53,7 @@ func standing(t *testing.T, confirmations uint32) (*office, *roletest.World, cer
 func (o *office) file(at ceremony.ChannelOutput) hub.Channel {
 	o.registry.Restore(at)
 	o.registry.RestoreOpened(at.Peer, at.LSPKey, wire.ChannelID{7}, true)
-	return hub.Channel{Peer: at.Peer, Open: &wire.OpenChannel{Keys: wire.ChannelKeys{Funding: at.LSPKey}}}
+	return hub.Channel{Peer: at.Peer, ID: wire.ChannelID{7}, Open: &wire.OpenChannel{Keys: wire.ChannelKeys{Funding: at.LSPKey}}}
 }
 
 // bent are a channel whose outpoint an update has moved here and not in the tree yet,

@@ -44,6 +44,11 @@ func fitting(c *role.Channels) *wire.OpenChannel {
 	return channel.NewOpen([32]byte{}, wire.ChannelID{1}, 100_000, c.InFactory(expected()), wire.ChannelKeys{Funding: public(1)})
 }
 
+// channelOn is the id of the channel on an output.
+func channelOn(o ceremony.ChannelOutput) wire.ChannelID {
+	return channel.ChannelIDOf(wire.Txid(o.Outpoint.Hash), uint16(o.Outpoint.Index))
+}
+
 // A client takes the channel that its attempt asks for, as long as that is going
 // on, once, and no other (CHAN-003 to CHAN-005).
 func TestCheckChannel(t *testing.T) {
@@ -69,11 +74,11 @@ func TestCheckChannel(t *testing.T) {
 		}, "CHAN-004", theLSP},
 		{"open before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
 			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}, false)
-			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
+			c.Hear(hub.Channel{Peer: theLSP, ID: wire.ChannelID{3}, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
 		}, "", theLSP},
 		{"used before, and failed", func(c *role.Channels, _ *wire.OpenChannel) {
 			c.RestoreOpened(theLSP, public(1), wire.ChannelID{3}, true)
-			c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
+			c.Hear(hub.Channel{Peer: theLSP, ID: wire.ChannelID{3}, Open: fitting(c)}, channel.Closed{Reason: "the LSP does not know it"})
 		}, "CHAN-004", theLSP},
 		{"forgotten", func(c *role.Channels, _ *wire.OpenChannel) { c.Forget(theLSP, wire.CeremonyID{5}) }, "no channel with this funding key", theLSP},
 	} {
@@ -131,6 +136,34 @@ func TestFundingKeyOfAStoredChannel(t *testing.T) {
 	}
 }
 
+// A channel that names the funding key of another one and fails starts nobody's way out,
+// and nothing that it tells is taken for the other's: a second open_channel for the same
+// output, one that has no output yet, one on another output.
+func TestWhatAnotherChannelTells(t *testing.T) {
+	for _, id := range []wire.ChannelID{{}, {8}} {
+		c := role.NewChannels(superscalar, rule.Set{})
+		c.Restore(expected())
+		c.RestoreOpened(theLSP, public(1), channelOn(expected()), true)
+		for _, a := range []channel.Action{channel.Closed{Reason: "it failed"}, channel.EarlyWarning{Expiry: 77}, channel.ReplacedRevoked{}, channel.Opened{}} {
+			c.Hear(hub.Channel{Peer: theLSP, ID: id, Open: fitting(c)}, a)
+		}
+		if orders := c.TakeOrders(); len(orders) != 0 {
+			t.Errorf("channel %x: it orders %+v", id, orders)
+		}
+		c.Hear(hub.Channel{Peer: theLSP, ID: channelOn(expected()), Open: fitting(c)}, channel.Closed{Reason: "it failed"})
+		if orders := c.TakeOrders(); len(orders) != 1 || orders[0].Kind != role.OrderLeave || orders[0].ID != channelOn(expected()) {
+			t.Errorf("its own channel orders %+v", orders)
+		}
+	}
+	c := role.NewChannels(superscalar, rule.Set{})
+	c.Expect(expected())
+	c.Hear(hub.Channel{Peer: theLSP, Open: fitting(c)}, channel.Closed{Reason: "another channel has this funding outpoint"})
+	c.Hear(hub.Channel{Peer: theLSP, ID: channelOn(expected()), Open: fitting(c)}, channel.Opened{})
+	if orders := c.TakeOrders(); len(orders) != 1 || orders[0].Kind != role.OrderOpened || !c.Opened(expected().Outpoint) {
+		t.Errorf("an attempt that failed before the channel orders %+v", orders)
+	}
+}
+
 // What the hub says becomes orders, in order; opening is the LSP's alone.
 func TestOrders(t *testing.T) {
 	c := role.NewChannels(superscalar, rule.Set{})
@@ -139,7 +172,7 @@ func TestOrders(t *testing.T) {
 	mine.Peer, mine.Key, mine.Theirs = wire.Point{2, 9}, secret(1), public(2)
 	mine.Outpoint.Index = 4
 	c.Expect(mine)
-	about := hub.Channel{Peer: theLSP, Open: fitting(c)}
+	about := hub.Channel{Peer: theLSP, ID: channelOn(expected()), Open: fitting(c)}
 	c.Hear(about, channel.Opened{})
 	if !c.Opened(expected().Outpoint) || c.Opened(mine.Outpoint) {
 		t.Error("the wrong output is open")
@@ -208,7 +241,7 @@ func TestTheChangeOfAChannel(t *testing.T) {
 					continue
 				}
 				tt.ask(&ask)
-				c.Change(hub.Channel{Peer: o.Peer, Open: m.Open}, m, ask)
+				c.Change(hub.Channel{Peer: o.Peer, ID: m.ID, Open: m.Open}, m, ask)
 				for _, a := range m.Take() {
 					if s, ok := a.(channel.Send); ok {
 						_, acked := s.Message.(*wire.ChangeAck)

@@ -23,7 +23,7 @@ func TestAStandingChannelIsNotReplaced(t *testing.T) {
 		c.Expect(o)
 		open := fitting(c)
 		open.ToSelfDelay = role.MaxClientDelay
-		c.Hear(hub.Channel{Peer: theLSP, Open: open}, channel.Closed{Reason: "the LSP sent an error"})
+		c.Hear(hub.Channel{Peer: theLSP, ID: wire.ChannelID{3}, Open: open}, channel.Closed{Reason: "the LSP sent an error"})
 		if err := c.CheckChannel(theLSP, open); err == nil {
 			t.Errorf("other factory %v: the failed channel, which is on its way to the chain, is forgotten for a new one", other)
 		}

@@ -210,7 +210,7 @@ func (c *Channels) endMove(e *entry, peer ceremony.Peer, attempt wire.CeremonyID
 func (c *Channels) Follow(peer ceremony.Peer, m *channel.Machine) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.entries[channelKey{peer, m.Open.Keys.Funding}]; e != nil {
+	if e := c.hears(peer, m.Open.Keys.Funding, m.ID); e != nil {
 		c.follow(e, m)
 	}
 }
@@ -290,7 +290,7 @@ func (c *Channels) contribution(e *entry, part [2]int64) int64 {
 func (c *Channels) Change(about hub.Channel, m *channel.Machine, a channel.Action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entries[channelKey{about.Peer, about.Open.Keys.Funding}]
+	e := c.hears(about.Peer, about.Open.Keys.Funding, about.ID)
 	if e == nil {
 		return
 	}

@@ -148,11 +148,21 @@ func (c *Channels) Use(peer wire.Point, open *wire.OpenChannel) channel.Use {
 	return channel.Use{}
 }
 
+// hears is the entry of a channel, nil for a channel that is none of ours: one that names
+// the funding key of another and has no output yet, or another one. The caller holds c.mu.
+func (c *Channels) hears(peer ceremony.Peer, lsp wire.Point, id wire.ChannelID) *entry {
+	e := c.entries[channelKey{peer, lsp}]
+	if e == nil || id == (wire.ChannelID{}) || e.opened && e.id() != id {
+		return nil
+	}
+	return e
+}
+
 // Hear implements hub.Factory.
 func (c *Channels) Hear(about hub.Channel, a channel.Action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entries[channelKey{about.Peer, about.Open.Keys.Funding}]
+	e := c.hears(about.Peer, about.Open.Keys.Funding, about.ID)
 	if e == nil {
 		return
 	}
