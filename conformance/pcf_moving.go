@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/onsi/gomega"
 
@@ -252,6 +253,23 @@ func commitmentCases() []harness.Case {
 			ch.Order(harness.OrderLock, c.Txid[:])
 			ch.Want(rule.PCF148, 0, "factory_change_locked", true)
 		}),
+		moving("lock-crosses-stfu", "A node whose stfu is not answered answers factory_change_locked.", rule.PCF172, func(_ *harness.Play, ch *harness.Channel) {
+			c := ch.Change()
+			from := len(ch.Log)
+			kept := harness.Withhold[*wire.ChangeLocked](ch, func() {
+				_ = ch.M.Lock(c.Txid)
+				ch.OrderStart(0)
+			})
+			if !ch.Want(rule.PCF172, from, "stfu", true) || !ch.Want(rule.PCF172, from, "factory_change_locked", false) {
+				return
+			}
+			ch.Peer.Send(kept[0])
+			ch.Settle()
+			ch.Want(rule.PCF172, from, "factory_change_locked", true)
+			ch.Want(rule.PCF172, from, "factory_change_continue", true)
+			ch.Works(rule.PCF172, "the channel goes on")
+		}),
+		unanswered(),
 		moving("locked-alone", "After factory_change_locked the new outpoint is used alone.", rule.PCF125, func(_ *harness.Play, ch *harness.Channel) {
 			from := lockNow(ch)
 			ch.Works(rule.PCF125, "the channel goes on, on the new outpoint")
@@ -262,6 +280,28 @@ func commitmentCases() []harness.Case {
 			ch.Works(rule.PCF126, "the channel goes on, under its id")
 		}),
 	}
+}
+
+// unanswered is a case that waits for a minute where the suite cannot set the clock of
+// the target.
+func unanswered() harness.Case {
+	c := moving("stfu-unanswered", "A node does not wait for the answer to its stfu for ever.", rule.PCF173, func(p *harness.Play, ch *harness.Channel) {
+		harness.Withhold[*wire.Stfu](ch, func() { ch.OrderStart(0) })
+		ch.Peer.Control()
+		p.Pass(60 * time.Second)
+		p.Step("60 seconds later")
+		if got := ch.Peer.ReadToEnd(); got != harness.Closed {
+			p.Fail(rule.PCF173, "the target waits for ever", "a closed connection", string(got))
+			return
+		}
+		from := len(ch.Log)
+		ch.Reconnect()
+		ch.Want(rule.PCF173, from, "channel_reestablish", true)
+		ch.Want(rule.PCF173, from, "error", false)
+		ch.Works(rule.PCF173, "the channel goes on")
+	})
+	c.Slow = true
+	return c
 }
 
 // lockNow takes a channel through a change to its end and returns the length of

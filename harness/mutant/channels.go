@@ -71,6 +71,8 @@ func channels() []Mutant {
 	off(rule.PCF169, "answers for a channel that was failed", "warned and closed")
 	off(rule.PCF170, "lets channels be shut down that were absorbed", silent)
 	off(rule.PCF171, "ignores a revoke_and_ack that it does not wait for", silent)
+	off(rule.PCF172, "keeps factory_change_locked back until its stfu is answered", "factory_change_locked did not come")
+	off(rule.PCF173, "waits for the answer to its stfu for ever", "the target waits for ever")
 	off(rule.PCF088, "forwards with the delta of the outgoing channel alone", "update_add_htlc came")
 	off(rule.PCF099, "says something else for a forward that would expire too early", "expiry_too_soon")
 	off(rule.PCF094, "gives preimages whatever the height", "no preimage for an HTLC that expires too soon")

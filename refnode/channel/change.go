@@ -89,10 +89,15 @@ func (m *Machine) changeFault() string {
 	return ""
 }
 
-// sendInit sends factory_change_init: the channel is quiescent and we began.
+// sendInit sends factory_change_init: the channel is quiescent and we began. The peer's
+// shutdown may have crossed our stfu (PCF-111).
 func (m *Machine) sendInit() {
 	c := m.change
-	if reason := m.contributionFault(m.Side, c.contribution[m.Side]); reason != "" {
+	reason := m.contributionFault(m.Side, c.contribution[m.Side])
+	if m.Scripts[m.peer()] != nil && m.on(rule.PCF111) {
+		reason = "the channel is shutting down"
+	}
+	if reason != "" {
 		m.forgetChange(reason)
 		m.act(Disconnect{Reason: "nothing to do in quiescence"})
 		m.Disconnected()

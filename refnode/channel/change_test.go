@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"superscalar/refnode/channel"
 	"superscalar/wire"
@@ -333,13 +334,14 @@ func TestPendingChange(t *testing.T) {
 func TestQuiescenceTimer(t *testing.T) {
 	p := opened(t, setting{})
 	p.changeTo(quiescent)
-	if _, set := find[channel.SetTimer](p.nodes[0].events); set {
-		t.Error("a timer without HTLCs")
+	m := p.nodes[0].m
+	for m.Timer(p.timers[0]); len(m.Take()) > 0; {
+		t.Error("quiescence without HTLCs ends")
 	}
 	p = opened(t, setting{})
 	p.offer(0)
 	p.changeTo(quiescent)
-	m := p.nodes[0].m
+	m = p.nodes[0].m
 	m.Timer(p.timers[0] - 1)
 	if acts := m.Take(); len(acts) != 0 {
 		t.Errorf("an old timer: %v", acts)
@@ -351,6 +353,37 @@ func TestQuiescenceTimer(t *testing.T) {
 	}
 	if got, _ := reaction(acts); got != "nothing" {
 		t.Errorf("%s is sent", got)
+	}
+}
+
+// Nobody waits for ever for the answer to stfu (PCF-173), with or without HTLCs: the
+// connection ends, and the change with it.
+func TestStfuTimer(t *testing.T) {
+	p := opened(t, setting{})
+	p.startChange(0, -1, 0)
+	m := p.nodes[0].m
+	timer, set := find[channel.SetTimer](p.nodes[0].events)
+	if !set || timer.After != time.Minute || timer.ID != p.timers[0] {
+		t.Fatalf("set %v: %+v", set, timer)
+	}
+	m.Timer(timer.ID - 1)
+	if acts := m.Take(); len(acts) != 0 {
+		t.Errorf("an old timer: %v", acts)
+	}
+	m.Timer(timer.ID)
+	acts := m.Take()
+	if over, found := find[channel.Disconnect](acts); !found || over.Rule != rule.PCF173 || m.Failure != "" {
+		t.Errorf("%v, failure %q", acts, m.Failure)
+	}
+	if _, told := find[channel.ChangeAborted](acts); !told {
+		t.Error("the plugin is not told")
+	}
+	p.reconnect()
+	p.drain()
+	p.startChange(0, -1, 0)
+	p.drain() // answered in time
+	for m.Timer(p.timers[0]); len(m.Take()) > 0; {
+		t.Error("stfu was answered")
 	}
 }
 

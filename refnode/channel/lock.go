@@ -56,11 +56,12 @@ func (m *Machine) sendContinue(f *Funding) {
 }
 
 // changeContinue handles factory_change_continue; the same once more is
-// ignored (PCF-157).
+// ignored (PCF-157), also when another change has been locked in between.
 func (m *Machine) changeContinue(msg *wire.ChangeContinue) {
 	f := m.findFunding(msg.Outpoint.FundingTxid)
 	switch {
 	case m.quiet.aborting && f == nil:
+	case f == nil && m.replaced(msg.Outpoint):
 	case f == nil || f == &m.Fundings[0] && !f.Did.has(gotLocked) || f.Index != msg.Outpoint.FundingOutputIndex || !f.Did.has(gotCommit):
 		if !m.on(rule.PCF147) {
 			return
@@ -78,6 +79,15 @@ func (m *Machine) changeContinue(msg *wire.ChangeContinue) {
 		}
 		m.continued(f)
 	}
+}
+
+// replaced reports whether a change that was continued led to an outpoint, and another
+// one was locked in its place.
+func (m *Machine) replaced(o wire.ChangeOutpoint) bool {
+	return slices.ContainsFunc(m.Replaced, func(r Replaced) bool {
+		f := r.Funding
+		return f.Txid == o.FundingTxid && f.Index == o.FundingOutputIndex && f.Did.has(gotContinue)
+	})
 }
 
 // continued ends quiescence once both sides have sent factory_change_continue
@@ -123,11 +133,14 @@ func (m *Machine) LockRefused(txid wire.Txid) {
 }
 
 // sayLocked sends factory_change_locked. In quiescence it waits: a change that
-// is negotiated counts balances on the current output.
+// is negotiated counts balances on the current output. Our stfu that is not answered
+// does not keep back what answers the peer's factory_change_locked: the peer may not
+// send its own stfu before it has that (PCF-172).
 func (m *Machine) sayLocked() {
 	for i := range m.Fundings {
 		f := &m.Fundings[i]
-		if !f.Did.has(wantLocked) || f.Did.has(sentLocked) || m.quiet.ours || m.changing() != nil {
+		answers := f.Did.has(gotLocked) && !m.quiet.theirs && m.on(rule.PCF172)
+		if !f.Did.has(wantLocked) || f.Did.has(sentLocked) || m.quiet.ours && !answers || m.changing() != nil {
 			continue
 		}
 		f.Did |= sentLocked

@@ -22,7 +22,8 @@ type quiescence struct {
 	named     bool      // we called off what our channel_reestablish names: the peer answers that
 }
 
-// maxQuiescence is how long a channel with HTLCs is quiescent (PCF-146).
+// maxQuiescence is how long a channel with HTLCs is quiescent (PCF-146), and how long
+// stfu waits for an answer (PCF-173).
 const maxQuiescence = 60 * time.Second
 
 // quieting reports whether we send no updates: quiescence is wanted, or begun.
@@ -58,6 +59,9 @@ func (m *Machine) sayStfu() {
 	}
 	m.quiet.ours, m.quiet.wanted = true, false
 	m.send(msg)
+	if !m.quiet.theirs {
+		m.limit()
+	}
 	m.becameQuiescent()
 }
 
@@ -105,18 +109,26 @@ func (m *Machine) becameQuiescent() {
 // limitQuiescence starts the clock of PCF-146.
 func (m *Machine) limitQuiescence() {
 	if len(m.HTLCs) > 0 {
-		m.timer++
-		m.act(SetTimer{m.timer, maxQuiescence})
+		m.limit()
 	}
+}
+
+func (m *Machine) limit() {
+	m.timer++
+	m.act(SetTimer{m.timer, maxQuiescence})
 }
 
 // Timer says that the time of a SetTimer is over. Old ones do nothing.
 func (m *Machine) Timer(id TimerID) {
-	if id != m.timer || !m.quiescent() || len(m.HTLCs) == 0 || !m.on(rule.PCF146) {
-		return
+	switch {
+	case id != m.timer:
+	case m.quiescent() && len(m.HTLCs) > 0 && m.on(rule.PCF146):
+		m.act(Disconnect{Rule: rule.PCF146, Reason: "60 seconds of quiescence with HTLCs pending"})
+		m.Disconnected()
+	case m.quiet.ours && !m.quiet.theirs && m.on(rule.PCF173):
+		m.act(Disconnect{Rule: rule.PCF173, Reason: "60 seconds without an answer to stfu"})
+		m.Disconnected()
 	}
-	m.act(Disconnect{Rule: rule.PCF146, Reason: "60 seconds of quiescence with HTLCs pending"})
-	m.Disconnected()
 }
 
 // leaveQuiescence ends it; what waits is sent.

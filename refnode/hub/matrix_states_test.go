@@ -63,6 +63,7 @@ var states = []state{
 	{name: "continued by the node", rest: works, reach: func(x *scripted) { x.byPeer("factory_change_continue") }},
 	{name: "continued by the peer", rest: works, reach: aheadOf},
 	{name: "continued", rest: works, reach: func(x *scripted) { x.continued() }},
+	{name: "`stfu` sent, a change continued", rest: works, reach: askedAgain},
 	{name: "locked by the node", rest: works, reach: lockedByNode},
 	{name: "locked by the peer", rest: works, reach: lockedByPeer},
 	{name: "locked, the round not done", rest: works, reach: inRound},
@@ -416,6 +417,19 @@ func (x *scripted) continued() {
 	check(x.t, x.m.StartChange(0, nil))
 	x.settle()
 	x.need(!x.ended && len(x.m.Fundings) == 2 && x.m.Link().Up, "a change is continued")
+}
+
+// askedAgain has the node begin a second change, of which the peer hears nothing, while
+// the first one is not locked.
+func askedAgain(x *scripted) {
+	x.continued()
+	first := x.next
+	x.changeTo()
+	x.deaf = func(m wire.Message) bool { return m.Name() == "stfu" }
+	x.order()
+	x.settle()
+	x.next = first
+	x.need(len(x.unheard) > 0, "stfu of the node")
 }
 
 func lockedByNode(x *scripted) {

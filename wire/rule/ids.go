@@ -283,6 +283,8 @@ const (
 	PCF169    ID = "PCF-169"
 	PCF170    ID = "PCF-170"
 	PCF171    ID = "PCF-171"
+	PCF172    ID = "PCF-172"
+	PCF173    ID = "PCF-173"
 	POI001    ID = "POI-001"
 	POI002    ID = "POI-002"
 	POI003    ID = "POI-003"
