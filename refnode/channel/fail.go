@@ -131,7 +131,22 @@ func (m *Machine) Unpaid() {
 	if m.over() {
 		return
 	}
-	m.Failure = "the funding transaction does not pay the funding output"
+	m.drop("the funding transaction does not pay the funding output")
+}
+
+// GiveWay drops a channel outside a factory whose funding transaction is in no block, so
+// that this node has room for others.
+func (m *Machine) GiveWay(reason string) {
+	if m.Side == commitment.Accepter && !m.inFactory() && !m.Usable && m.Confirmed == (wire.Txid{}) && !m.Forgotten {
+		m.drop(reason)
+	}
+}
+
+// drop forgets a channel on which nothing was ever received.
+func (m *Machine) drop(reason string) {
+	if m.Failure == "" {
+		m.Failure = reason
+	}
 	m.Forget()
 	m.send(m.errorMessage())
 	m.act(Closed{m.Failure})

@@ -76,7 +76,6 @@ type search struct {
 	seen    map[[32]byte]bool
 	rests   int
 	visited int
-	worst   int // the longest way
 }
 
 // next returns the spot after an input of machine i; nil when the input was refused.

@@ -41,6 +41,9 @@ type Config struct {
 	// LSPs are those whose invitations to a new factory the client takes; none
 	// is anybody's.
 	LSPs []ceremony.Peer
+	// Reached reports whether the owner has had the node dial an LSP, which is no
+	// stranger then (see joined.go); nil: none.
+	Reached func(ceremony.Peer) bool
 	// Channels are what the client takes on the outputs that are made; nil: there
 	// are none.
 	Channels *role.Channels

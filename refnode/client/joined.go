@@ -17,7 +17,8 @@ import (
 // has done anything then. Each LSP has a limit of its own, so that none of them keeps a
 // client from joining another; and since node ids cost nothing, all strangers together
 // have one. An LSP is a stranger until it has funded a factory with this client, unless
-// the client was told of it. When strangers have used up what there is for them, no
+// the client was told of it or its owner had it dialled: what strangers that come by
+// themselves use up is no loss to those that the owner asks. When strangers have used up what there is for them, no
 // other one is joined: an id is never forgotten to make room.
 
 // Buckets of the ids that were joined, and of how many there are by LSP.
@@ -54,9 +55,9 @@ func (c *Client) hasFunded(lsp ceremony.Peer) bool {
 }
 
 // stranger reports whether an LSP is neither known from a factory nor from the
-// configuration. The caller holds c.mu.
+// configuration, and was never dialled. The caller holds c.mu.
 func (c *Client) stranger(lsp ceremony.Peer) bool {
-	return !slices.Contains(c.cfg.LSPs, lsp) && !c.hasFunded(lsp)
+	return !slices.Contains(c.cfg.LSPs, lsp) && !c.hasFunded(lsp) && (c.cfg.Reached == nil || !c.cfg.Reached(lsp))
 }
 
 // strangersCount is how many ids of all strangers are kept. The caller holds c.mu.

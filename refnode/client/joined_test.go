@@ -171,6 +171,9 @@ func TestStrangersHaveOneShareTogether(t *testing.T) {
 	c.LSPs = nil
 	restarts(w)
 	check("after a restart", stranger(1004), false)
+	c.Reached = []ceremony.Peer{stranger(1005)}
+	check("one that the owner had dialled", stranger(1005), true)
+	check("another stranger", stranger(1004), false)
 }
 
 // What cannot be kept is not joined.

@@ -30,6 +30,9 @@ type entry struct {
 	// funding is the signed transaction of a channel outside a factory that we
 	// opened, empty otherwise.
 	funding []byte
+	// opened numbers the channels in the order in which this process opened them, 0 for
+	// those that it found.
+	opened uint64
 	// kept are the onions that have a record of their own.
 	kept map[onionID]bool
 }

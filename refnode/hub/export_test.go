@@ -104,3 +104,9 @@ func dump(b *strings.Builder, v reflect.Value) {
 		fmt.Fprintf(b, "%v ", v)
 	}
 }
+
+// Bounds on channels that nobody has funded.
+const (
+	MaxUnfunded    = maxUnfunded
+	MaxUnfundedAll = maxUnfundedAll
+)

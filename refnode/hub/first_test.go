@@ -3,6 +3,7 @@ package hub_test
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -41,6 +42,8 @@ type taker struct {
 	hub   *hub.Hub
 	lsp   wire.Point
 	n     byte // channels that were opened
+
+	starts int // a process that starts again draws something else
 }
 
 func secret(label string) *btcec.PrivateKey {
@@ -62,8 +65,9 @@ func (k *taker) start() {
 	}
 	k.store, err = store.Open(k.dir)
 	check(k.t, err)
+	k.starts++
 	k.hub, err = hub.Open(hub.Config{
-		Store: k.store, Key: secret("client"), Net: &chaincfg.RegressionNetParams, Rand: source("client"), Derive: deriver("client"), Rules: k.rules,
+		Store: k.store, Key: secret("client"), Net: &chaincfg.RegressionNetParams, Rand: source(fmt.Sprint("client", k.starts)), Derive: deriver("client"), Rules: k.rules,
 		Factories: map[wire.ProtocolID]hub.Factory{{1}: outputs},
 	}, 100)
 	check(k.t, err)

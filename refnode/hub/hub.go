@@ -98,6 +98,7 @@ type Hub struct {
 	leaving  map[wire.Point]bool          // those whose connection a channel ends
 	height   payment.Height
 	block    chain.BlockID // the last one the channels were shown
+	opened   uint64        // channels that this process opened
 	gone     []string      // channels whose records load found to be forgotten
 
 	enforcer enforcer // what Look does on the chain

@@ -100,6 +100,8 @@ func (h *Hub) Opened(from wire.Point, o peer.Opening) error {
 		}
 		h.setUse(c)
 		c.machine.Block(channel.Height(h.height))
+		h.opened++
+		c.opened = h.opened
 		at, _ := slices.BinarySearchFunc(h.channels, c, func(a, b *entry) int { return bytes.Compare(a.salt[:], b.salt[:]) })
 		h.channels = slices.Insert(h.channels, at, c)
 		st.touch(c)
@@ -210,7 +212,7 @@ func (st *step) checkOutpoint(c *entry, a channel.AskOutpoint) string {
 		if taken() {
 			return outpointTaken
 		}
-		return h.tooManyUnfunded(c)
+		return st.makeRoom(c)
 	}
 	f := h.factory(c.machine.Open)
 	if f == nil {
@@ -250,32 +252,6 @@ func (st *step) taken(c *entry, id wire.ChannelID) bool {
 		st.touch(other)
 	}
 	return false
-}
-
-// Bounds on the channels of peers that wait for a funding transaction which may never
-// come: one costs its peer nothing, and this node a record for 2,016 blocks.
-const (
-	maxUnfunded    = 4   // of one peer
-	maxUnfundedAll = 256 // of all peers
-)
-
-// tooManyUnfunded says why a channel outside a factory is not taken, "" when it is.
-func (h *Hub) tooManyUnfunded(c *entry) string {
-	all, same := 0, 0
-	for _, other := range h.channels {
-		m := other.machine
-		if other == c || m.Side != commitment.Accepter || m.Open.ChannelInFactory != nil || len(m.Fundings) == 0 || m.Usable || m.Confirmed != (wire.Txid{}) {
-			continue
-		}
-		all++
-		if other.peer == c.peer {
-			same++
-		}
-	}
-	if same >= maxUnfunded || all >= maxUnfundedAll {
-		return "too many channels wait for their funding transactions"
-	}
-	return ""
 }
 
 // wasted reports whether the coins of a funding transaction are reserved for nothing:

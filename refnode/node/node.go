@@ -198,13 +198,10 @@ func (n *Node) Connect(ctx context.Context, to transport.Address) error {
 	n.mu.Lock()
 	n.reached[to.ID] = to
 	n.mu.Unlock()
-	if err := n.add(tc, true); err != nil {
-		return err
-	}
 	if n.cfg.Dialled != nil {
-		n.cfg.Dialled(to)
+		n.cfg.Dialled(to) // before the peer is heard: what it may do can depend on it
 	}
-	return nil
+	return n.add(tc, true)
 }
 
 // add serves a connection, unless there is one with the peer already that has

@@ -11,6 +11,7 @@ import (
 	"superscalar/refnode/participant"
 	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
+	"superscalar/wire"
 )
 
 // The last address at which each peer was reached survives a restart.
@@ -35,6 +36,9 @@ func TestAddressesAreKept(t *testing.T) {
 	slices.SortFunc(want, func(a, b transport.Address) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("addresses %v, want %v (%v)", got, want, err)
+	}
+	if !s.Reached(wire.Point(one)) || s.Reached(wire.Point{2, 7}) {
+		t.Errorf("reached: %v, and one that was not: %v", s.Reached(wire.Point(one)), s.Reached(wire.Point{2, 7}))
 	}
 }
 

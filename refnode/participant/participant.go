@@ -90,6 +90,8 @@ type Participant struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
+	known reached
+
 	mu     sync.Mutex
 	heard  []control.CeremonyStatus
 	silent string // why the chain did not answer last time
@@ -108,7 +110,7 @@ func Open(cfg Config) (p *Participant, err error) {
 	if p.store, err = store.Open(cfg.Path); err != nil {
 		return nil, err
 	}
-	for _, open := range []func() error{p.open, p.checkBirthday, p.openWayOut, p.openChannels} {
+	for _, open := range []func() error{p.readReached, p.open, p.checkBirthday, p.openWayOut, p.openChannels} {
 		if err = open(); err != nil {
 			break
 		}
@@ -143,7 +145,7 @@ func (p *Participant) open() (err error) {
 	}
 	p.client, err = client.New(client.Config{
 		Bounds: factory.Other, Rand: p.cfg.Rand, Derive: p.cfg.Derive, Store: p.store, Chain: p.cfg.Chain,
-		LSPs: p.cfg.LSPs, Report: p.received, Failed: p.failed, Channels: p.channels, ChainTimeout: askTimeout,
+		LSPs: p.cfg.LSPs, Reached: p.Reached, Report: p.received, Failed: p.failed, Channels: p.channels, ChainTimeout: askTimeout,
 	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -48,7 +49,9 @@ type Party struct {
 	LSP    *lsp.LSP
 	Client *client.Client
 	LSPs   []ceremony.Peer // whom the client takes invitations from, from its next start on
-	Failed []error         // why the client ended attempts
+	// Reached are those that its owner has had the node dial.
+	Reached []ceremony.Peer
+	Failed  []error // why the client ended attempts
 
 	dir string
 }
@@ -118,7 +121,8 @@ func (w *World) TryStart(p *Party) (err error) {
 	} else {
 		p.Client, err = client.New(client.Config{
 			Bounds: factory.Other, Rand: w.random(), Derive: p.derive, Store: p.Disk, Chain: p.Chain, Clock: w.Clock, ChainTimeout: ShortTime,
-			LSPs: p.LSPs, Failed: func(_ ceremony.Peer, _ wire.CeremonyID, reason error) { p.Failed = append(p.Failed, reason) },
+			LSPs: p.LSPs, Reached: func(lsp ceremony.Peer) bool { return slices.Contains(p.Reached, lsp) },
+			Failed: func(_ ceremony.Peer, _ wire.CeremonyID, reason error) { p.Failed = append(p.Failed, reason) },
 		})
 	}
 	if err != nil {
