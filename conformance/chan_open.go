@@ -33,6 +33,7 @@ func openingCases() []harness.Case {
 		leafCase(client, "wrong-commitment", "A client does not say that it has stored on a wrong signature on its first commitment.", clientWrongCommitment, rule.CHAN002),
 		leafCase(lsp, "funding-key", "An LSP opens channels with the funding keys of its proposal and its sale.", lspFundingKey, rule.CHAN003),
 		leafCase(client, "funding-key", "A client accepts channels with the funding keys of its ceremony_join.", clientFundingKey, rule.CHAN003),
+		leafCase(lsp, "other-funding-key", "An LSP fails a channel whose client answers with another funding key than that of its ceremony_join.", lspOtherFundingKey, rule.CHAN003),
 		leafCase(client, "funding-value", "A client fails a channel that is not as large as its output, or that no attempt asks for.", fundingValue, rule.CHAN004),
 		leafCase(lsp, "to-self-delay", "An LSP asks its clients for a to_self_delay of at most 144 blocks.", lspToSelfDelay, rule.CHAN005),
 		leafCase(client, "to-self-delay", "A client asks its LSP for the to_self_delay of the factory.", clientToSelfDelay, rule.CHAN006),
@@ -193,6 +194,22 @@ func clientFundingKey(p *harness.Play) {
 	if mustAccept(p, s, 2) {
 		p.Check(rule.CHAN003, accepts(s)[1].Keys.Funding, gomega.Equal(s.Leaf.Outputs()[1].Theirs), "the funding_pubkey is the channel_key of the buyer's ceremony_join")
 	}
+}
+
+// lspOtherFundingKey has a client sign the LSP's first commitment with a key that the
+// output does not have: the LSP could never publish it.
+func lspOtherFundingKey(p *harness.Play) {
+	goodFactory(p)
+	p.Step("a creation in which client 0 answers with a fresh funding_pubkey")
+	s := ordered(p, harness.FactoryPlan{}, func(s *harness.ClientsScript) { s.Leaf[0].FreshFunding = true })
+	unfunded(p, rule.CHAN003, s, "whose client 0 has a channel with a key that its output does not have")
+	goodFactory(p)
+	p.Step("a sale in which the buyer does")
+	s = ordered(p, harness.FactoryPlan{}, nil)
+	s.MustComplete()
+	s.Leaf[0].FreshFunding = true
+	s.Sell(0, 10_000, false)
+	p.Check(rule.CHAN003, s.Heard(0, wire.TypeSignatures, 1), gomega.BeFalse(), "no signature on the sale when the buyer has a channel with a key that its output does not have")
 }
 
 // refusedOpen requires an error for open_channel.

@@ -31,6 +31,9 @@ type LeafChannels struct {
 	// Draw names the keys of the channels that are opened from now on, but for the
 	// funding keys: with another one they are others, on the same output, too.
 	Draw string
+	// FreshFunding has the channels that are opened from now on take funding keys of
+	// their own, and not those of the ceremony (CHAN-003).
+	FreshFunding bool
 	// Rules are those that the suite's side of each channel keeps.
 	Rules rule.Set
 
@@ -158,7 +161,7 @@ func (l *LeafChannels) keys(o ceremony.ChannelOutput) channel.Keys {
 	later := keys.Funding
 	keys.Fixed = true
 	keys.Funding = func(i uint32) *btcec.PrivateKey {
-		if i == 0 {
+		if i == 0 && !l.FreshFunding {
 			return o.Key
 		}
 		return later(i)

@@ -116,6 +116,7 @@ func channels() []Mutant {
 	off(rule.CHG002, "signs states before its channel has a commitment there", "no partial signatures of phase 1")
 	as("CHG-002/htlcs", "signs states whose commitments have HTLCs that nobody signed", "no partial signatures of phase 1", rule.CHG002+"/htlcs")
 	off(rule.CHG003, "takes a fresh funding key for every change", "the funding_pubkey is not the one")
+	as("CHAN-003/peer", "takes any funding key of its clients", "no funding transaction whose client 0", rule.CHAN003+"/peer")
 	as("CHG-003/peer", "takes any funding key of its peer", "factory_change_abort did not come", rule.CHG003+"/peer")
 	off(rule.CHG004, "contributes a sat less than its update gives", "funding_contribution_satoshis is not what")
 	as("CHG-004/peer", "takes any contribution of its peer", "factory_change_abort did not come", rule.CHG004+"/peer")

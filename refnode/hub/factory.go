@@ -30,6 +30,13 @@ type Factory interface {
 	Hear(c Channel, a channel.Action)
 }
 
+// Agreer is a Factory whose ceremonies have fixed the funding keys of both sides.
+// CheckAccept says whether the peer answers with its own (CHAN-003): it is asked
+// inside of a step, before anything is signed.
+type Agreer interface {
+	CheckAccept(peer wire.Point, open *wire.OpenChannel, accept *wire.AcceptChannel) error
+}
+
 // Answerer is a Factory that answers in the step in which it is asked, as one
 // that keeps nothing on a disk can. It hears nothing by Hear.
 type Answerer interface {

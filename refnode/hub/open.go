@@ -128,6 +128,12 @@ func (st *step) name(c *entry) {
 	if f == nil {
 		return // it waits for ever, and ends with the connection
 	}
+	if a, ok := f.(Agreer); ok {
+		if err := a.CheckAccept(c.peer, c.machine.Open, c.machine.Accept); err != nil {
+			c.machine.ForceClose(err.Error())
+			return
+		}
+	}
 	txid, index, err := f.Outpoint(c.peer, c.machine.Open)
 	if err != nil {
 		c.machine.ForceClose(err.Error())

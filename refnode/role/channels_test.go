@@ -255,3 +255,30 @@ func TestTheChangeOfAChannel(t *testing.T) {
 		})
 	}
 }
+
+// An LSP takes the funding key of ceremony_join alone: its own first commitment spends
+// an output with that one (CHAN-003).
+func TestCheckAccept(t *testing.T) {
+	mine := expected()
+	mine.Peer, mine.Key, mine.Theirs = wire.Point{2, 9}, secret(1), public(2)
+	for _, tt := range []struct {
+		name    string
+		without rule.ID
+		peer    wire.Point
+		key     wire.Point
+		taken   bool
+	}{
+		{"as joined", "", mine.Peer, public(2), true},
+		{"another key", "", mine.Peer, public(3), false},
+		{"the LSP's own key", "", mine.Peer, public(1), false},
+		{"another key, unchecked", rule.CHAN003 + "/peer", mine.Peer, public(3), true},
+		{"another client", "", wire.Point{2, 8}, public(2), false},
+	} {
+		c := role.NewChannels(superscalar, rule.Without(tt.without))
+		c.Expect(mine)
+		err := c.CheckAccept(tt.peer, fitting(c), &wire.AcceptChannel{Keys: wire.ChannelKeys{Funding: tt.key}})
+		if (err == nil) != tt.taken {
+			t.Errorf("%s: it says %v", tt.name, err)
+		}
+	}
+}

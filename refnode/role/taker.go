@@ -49,6 +49,21 @@ func (c *Channels) FundingKey(peer wire.Point, open *wire.OpenChannel) (*btcec.P
 	return nil, fmt.Errorf("%w: %w", hub.ErrForgotten, errNoOutput)
 }
 
+// CheckAccept implements hub.Agreer: with another funding key of the client the LSP's
+// first commitment would spend an output that there is not, and the client has all of
+// the channel at T (CHAN-003).
+func (c *Channels) CheckAccept(peer wire.Point, open *wire.OpenChannel, accept *wire.AcceptChannel) error {
+	e := c.find(peer, open)
+	switch {
+	case e == nil:
+		return errNoOutput
+	case accept.Keys.Funding != e.Theirs && c.rules.On(rule.CHAN003+"/peer"):
+		return errors.New("the funding_pubkey is not the channel_key of ceremony_join (CHAN-003)")
+	default:
+		return nil
+	}
+}
+
 // Outpoint implements hub.Factory (PCF-080).
 func (c *Channels) Outpoint(peer wire.Point, open *wire.OpenChannel) (txid wire.Txid, index uint16, err error) {
 	e := c.find(peer, open)
