@@ -205,6 +205,8 @@ func blank(kind string) Vector {
 		return &Batch{}
 	case "htlc_expiry":
 		return &HTLCExpiry{}
+	case "opening":
+		return &Opening{}
 	case "revocation":
 		return &Revocation{}
 	}
@@ -275,6 +277,8 @@ func checkOutputs(v Vector) error {
 		outputs = v.Type != nil
 	case *OpenDecision:
 		outputs = v.Decision == "accept"
+	case *Opening:
+		outputs = v.Decision != ""
 	case *Limits:
 		outputs = v.EarlyWarningTime != nil && v.ExitTime != nil && v.ExitHeight != nil
 	case *Split:

@@ -37,6 +37,7 @@ func schemas() map[string]object {
 		"script":           scriptSchema(),
 		"ceremony_message": ceremonyMessageSchema(),
 		"conversation":     conversationSchema(),
+		"opening":          openingSchema(),
 		"commitment":       commitmentSchema(),
 		"batch":            batchSchema(),
 		"revocation":       revocationSchema(),
