@@ -10,7 +10,8 @@ const names = { opener: 'lsp', accepter: 'client' };
 
 // How far an update has come: sent, signed by its sender, revoked by the
 // receiver, signed by the receiver, revoked by the sender.
-const sent = 0, signed = 1, acked = 2, returned = 3, irrevocable = 4;
+const sent = 0, signed = 1, acked = 2, returned = 3;
+export const irrevocable = 4;
 
 // commitmentSecret is that of a commitment number.
 export const commitmentSecret = (seed, n) => secretBelow(unhex(seed), 48, (1n << 48n) - 1n - BigInt(n));

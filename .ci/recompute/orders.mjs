@@ -3,7 +3,7 @@
 
 import { Transaction } from '@scure/btc-signer';
 import { commitment, penalty, unsigned } from './commitment.mjs';
-import { commitmentSecret, other } from './ledger.mjs';
+import { commitmentSecret, irrevocable, other } from './ledger.mjs';
 import { hex, unhex } from './noise.mjs';
 
 // committed reports whether both sides have signed for the change of a channel.
@@ -17,17 +17,30 @@ export function refuses(p, w, h) {
   switch (h.event) {
     case 'make': return !w.opened; // CHAN-001, CHAN-002
     case 'add': return w.frozen || u.height >= (l.facts.limits?.until ?? Infinity) || h.htlc.cltv_expiry < u.height + l.facts.warning + 18; // CHG-018, CHAN-011, PCF-086
-    case 'begin': return !moved().every((x) => onNew(x) || (p.side === 'opener' ? committed(x) : x.l.next?.got)); // CHG-001, CHG-002
+    case 'begin': return !moved().every((x) => onNew(x) || (p.side === 'opener' ? committed(x) : x.l.next?.got)) || takesOther(p); // CHG-001, CHG-002, CHG-028
     case 'abort': return u.pending; // PCF-140
     case 'change': return !w.ready.opener || !w.ready.accepter || w.wants || w.shut.opener || w.shut.accepter || l.next !== undefined || w.aborting; // PCF-111
     case 'update': {
       if (h.output.txid === u.at || u.begun && h.output.txid === u.to?.txid) return false; // it completes what was interrupted
       const all = [p.watchers[0], ...(h.absorbs ?? []).map((n) => p.watchers[n])];
       return all.some((x) => x.l.outputs.length > 1 || x.aborting) // CHG-012, CHG-014
-        || all.slice(1).some((x) => x.l.htlcs > 0); // CHG-020
+        || all.slice(1).some((x) => x.l.htlcs > 0) // CHG-020
+        || p.side === 'opener' && (all.some((x) => inRound(x.l)) // CHG-012, CHG-022
+          || all.length > 1 && p.watchers[0].l.calledOff.some((o) => o.output.txid === h.output.txid)); // CHG-027
     }
     default: return false;
   }
+}
+
+// inRound reports whether a commitment without updates waits for its revoke_and_ack.
+const inRound = (l) => l.awaiting && l.updates.every((u) => u.kind === 'add' && u.stage === irrevocable);
+
+// takesOther reports whether the channel that stays takes something else of the client
+// than those that it absorbs give (CHG-028).
+function takesOther(p) {
+  const next = p.watchers[0].l.next;
+  if (!next || p.u.into.length === 0) return false;
+  return p.u.into.reduce((n, i) => n + (p.watchers[i].l.next?.delta.accepter ?? NaN), next.delta.accepter) !== 0;
 }
 
 // settled is a state as far as messages tell it: a change may be negotiated before
@@ -49,7 +62,7 @@ export function stateOf(w) {
 // obliged is what a party does beside its messages.
 export function obliged(p, h, failed) {
   const out = {};
-  const leaves = p.watchers.some((w, n) => w.usable && (w.failed && !failed[n] || h.event === 'block' && close(p, w)));
+  const leaves = p.watchers.some((w, n) => w.usable && (w.failed && !w.forgotten && !failed[n] || h.event === 'block' && close(p, w)));
   if (leaves) out.leaves = true; // CHAN-010, CHAN-021
   if (h.event === 'confirmed') out.publishes = [latest(p.watchers[0], h.txid)];
   if (h.event === 'spent') {

@@ -96,7 +96,7 @@ func talkSchema() object {
 		"after":       about("The conversation that the party has lived through; the connection has ended since.", object{"type": "string"}),
 		"after_steps": about("How many steps of it; absent: all.", u16),
 		"channel":     facts,
-		"allows":      about("Other reactions to the fault.", object{"type": "array", "minItems": 1, "items": oneOf("warning", "error", "abort", "ignored", "refused", "leaves", "punished")}),
+		"allows":      about("Other reactions to the fault.", object{"type": "array", "minItems": 1, "items": oneOf("warning", "error", "abort", "ignored", "refused", "leaves", "punished", "published", "failed")}),
 	}, object{"if": object{"required": []string{"after"}}, "then": object{"properties": object{"channel": false}},
 		"else": object{"required": []string{"channel"}, "properties": object{"after_steps": false}}})
 }

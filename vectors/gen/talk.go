@@ -260,6 +260,10 @@ func reactionTo(h vectors.ChannelStep) string {
 		return "refused"
 	case h.Punishes != nil:
 		return "punished"
+	case len(h.Publishes) > 0:
+		return "published"
+	case slices.ContainsFunc(h.Sends, func(m vectors.ChannelMessage) bool { return m.Name == "update_fail_htlc" }):
+		return "failed"
 	case last == "error":
 		return "error"
 	case last == "warning" && h.Closes:

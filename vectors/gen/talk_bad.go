@@ -107,8 +107,7 @@ func negotiates(i int, name string, change func(w *talkScene, m wire.Message)) f
 			change(w, m)
 			return m
 		})
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
+		w.moves(changeTo(), nil)
 		panic(fmt.Errorf("no %s has arrived", name))
 	}
 }
@@ -171,15 +170,13 @@ func wrongParts() []tale {
 		bad("init of who did not begin quiescence", talkLSP, "", "warning", "factory_change", rule.PCF112, func(w *talkScene) {
 			w.connects()
 			w.loses(talkLSP, "factory_change_ack")
-			w.update(changeTo(), nil, talkClient, talkLSP)
-			w.run()
+			w.moves(changeTo(), nil)
 			w.plant(talkLSP, &wire.ChangeInit{Change: w.changeOf(talkLSP, 0)})
 		}),
 		bad("init twice", talkClient, "", "warning", "factory_change", rule.PCF112, func(w *talkScene) {
 			w.connects()
 			w.loses(talkClient, "factory_change_funding")
-			w.update(changeTo(), nil, talkClient, talkLSP)
-			w.run()
+			w.moves(changeTo(), nil)
 			w.plant(talkClient, &wire.ChangeInit{Change: w.changeOf(talkClient, 50_000)})
 		}),
 	)
@@ -211,8 +208,7 @@ func wrongCommitted() []tale {
 	return slices.Concat(
 		each("continue before commitment_signed", "", "warning", "factory_change_continue", rule.PCF147, func(w *talkScene, party int) {
 			w.loses(party, "commitment_signed")
-			w.update(changeTo(), nil, talkClient, talkLSP)
-			w.run()
+			w.moves(changeTo(), nil)
 			w.plant(party, cont(w))
 		}),
 		each("continue with another index", "pending", "warning", "funding_output_index", rule.PCF147, func(w *talkScene, party int) {
@@ -226,8 +222,7 @@ func wrongCommitted() []tale {
 			w.plant(party, m)
 		}),
 		each("abort of what is pending", "", "error", "factory_change_abort", rule.PCF143, func(w *talkScene, party int) {
-			w.update(changeTo(), nil, talkClient, talkLSP)
-			w.run()
+			w.moves(changeTo(), nil)
 			w.orders("begin", talkLSP, talkClient)
 			w.orders("sign", talkLSP)
 			w.plant(party, abort(w))
@@ -261,8 +256,7 @@ func phaseOneTooEarly(i int) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
 		w.loses(i, "commitment_signed")
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
+		w.moves(changeTo(), nil)
 		w.wrong(i, vectors.ChannelStep{Event: "begin"})
 	}
 }

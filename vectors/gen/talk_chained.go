@@ -81,8 +81,7 @@ func storyChained(w *talkScene) {
 func storyCut(w *talkScene) {
 	w.connects()
 	w.mark("connected")
-	w.update(cutTo(), cutInto, talkClient, talkLSP)
-	w.run()
+	w.moves(cutTo(), cutInto)
 	w.mark("committed")
 	w.orders("begin", talkLSP)
 	w.orders("begin", talkClient)
@@ -101,17 +100,12 @@ func storyCut(w *talkScene) {
 func storyCutAgain(i int) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
-		w.update(cutTo(), cutInto, talkClient, talkLSP)
-		w.run()
+		w.moves(cutTo(), cutInto)
 		w.orders("end", i)
 		w.mark("called off")
 		w.pays(1, 4, 1, 1_000_000)
-		w.update(cutTo(), cutInto, talkClient, talkLSP)
-		w.run()
-		w.orders("begin", talkLSP, talkClient)
-		w.orders("sign", talkLSP)
-		w.orders("store", talkLSP, talkClient)
-		w.orders("poison", talkLSP, talkClient)
+		w.moves(cutTo(), cutInto)
+		w.lands()
 	}
 }
 
@@ -141,12 +135,8 @@ func chainedTales() []tale {
 			story: func(w *talkScene) {
 				w.connects()
 				w.pays(0, 4, 1, 3_000_000)
-				w.update(cutTo(), cutInto, talkClient, talkLSP)
-				w.run()
-				w.orders("begin", talkLSP, talkClient)
-				w.orders("sign", talkLSP)
-				w.orders("store", talkLSP, talkClient)
-				w.orders("poison", talkLSP, talkClient)
+				w.moves(cutTo(), cutInto)
+				w.lands()
 			},
 		},
 	}
@@ -165,8 +155,7 @@ func cutWith(i int, name string, nth int, change func(w *talkScene, m wire.Messa
 	return func(w *talkScene) {
 		w.connects()
 		w.swapNth(i, name, nth, func(m wire.Message) wire.Message { return change(w, m) })
-		w.update(cutTo(), cutInto, talkClient, talkLSP)
-		w.run()
+		w.moves(cutTo(), cutInto)
 		panic(fmt.Errorf("no %s number %d has arrived", name, nth))
 	}
 }

@@ -105,8 +105,7 @@ func (w *talkScene) sameBalances(msat channel.MilliSat) error {
 // completes makes an update again.
 func (w *talkScene) completes(to vectors.FactoryOutput, absorbs ...vectors.Uint) error {
 	return w.play(func(w *talkScene) {
-		w.update(to, absorbs, talkClient, talkLSP)
-		w.run()
+		w.moves(to, absorbs)
 		for _, i := range []int{talkLSP, talkClient} {
 			if w.sides[i].record.next != nil {
 				w.orders("begin", i)

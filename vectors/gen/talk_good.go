@@ -178,8 +178,7 @@ func storyChangeOf(id vectors.Uint) func(w *talkScene) {
 func (w *talkScene) changes(id vectors.Uint) {
 	w.connects()
 	w.mark("connected")
-	w.update(changeTo(), nil, talkClient, talkLSP)
-	w.run()
+	w.moves(changeTo(), nil)
 	w.mark("committed")
 	w.orders("begin", talkLSP)
 	w.mark("begun by the lsp")
@@ -202,8 +201,7 @@ func (w *talkScene) changes(id vectors.Uint) {
 func storyCallOff(i int) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
+		w.moves(changeTo(), nil)
 		w.orders("end", i)
 		w.adds(talkLSP, 4, 9_000_000)
 		w.run()
@@ -213,8 +211,7 @@ func storyCallOff(i int) func(w *talkScene) {
 func storyQuiet(w *talkScene) {
 	w.connects()
 	w.loses(talkLSP, "factory_change_ack")
-	w.update(changeTo(), nil, talkClient, talkLSP)
-	w.run()
+	w.moves(changeTo(), nil)
 	w.happen(talkLSP, vectors.ChannelStep{Event: "wait", Seconds: 60})
 }
 

@@ -89,8 +89,7 @@ func endedTales() []tale {
 			comment: "The attempt ends after phase 1 began, on a connection that stays: the client continues the change, the LSP does then, and payments go on in batches. The same update is made again.",
 			story: func(w *talkScene) {
 				w.connects()
-				w.update(changeTo(), nil, talkClient, talkLSP)
-				w.run()
+				w.moves(changeTo(), nil)
 				w.orders("begin", talkLSP)
 				w.orders("begin", talkClient)
 				w.mark("begun")
@@ -100,12 +99,8 @@ func endedTales() []tale {
 				w.mark("goes on")
 				w.adds(talkLSP, 4, 9_000_000)
 				w.run()
-				w.update(changeTo(), nil, talkClient, talkLSP)
-				w.run()
-				w.orders("begin", talkLSP, talkClient)
-				w.orders("sign", talkLSP)
-				w.orders("store", talkLSP, talkClient)
-				w.orders("poison", talkLSP, talkClient)
+				w.moves(changeTo(), nil)
+				w.lands()
 			},
 		},
 		{
@@ -118,8 +113,7 @@ func endedTales() []tale {
 			comment: "abort: the change of the channel is to be called off.",
 			story: func(w *talkScene) {
 				w.connects()
-				w.update(changeTo(), nil, talkClient, talkLSP)
-				w.run()
+				w.moves(changeTo(), nil)
 				w.orders("abort", talkLSP)
 				w.adds(talkLSP, 4, 9_000_000)
 				w.run()
@@ -130,12 +124,8 @@ func endedTales() []tale {
 			comment: "A second update when the channel has done with the first.",
 			story: func(w *talkScene) {
 				w.connects()
-				w.update(secondTo(), nil, talkClient, talkLSP)
-				w.run()
-				w.orders("begin", talkLSP, talkClient)
-				w.orders("sign", talkLSP)
-				w.orders("store", talkLSP, talkClient)
-				w.orders("poison", talkLSP, talkClient)
+				w.moves(secondTo(), nil)
+				w.lands()
 			},
 		},
 	}
@@ -166,18 +156,13 @@ func endedTales() []tale {
 func storyMadeAgain(when func(w *talkScene)) func(w *talkScene) {
 	return func(w *talkScene) {
 		w.connects()
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
+		w.moves(changeTo(), nil)
 		when(w)
 		w.orders("end", talkLSP)
 		w.adds(talkLSP, 4, 9_000_000)
 		w.run()
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
-		w.orders("begin", talkLSP, talkClient)
-		w.orders("sign", talkLSP)
-		w.orders("store", talkLSP, talkClient)
-		w.orders("poison", talkLSP, talkClient)
+		w.moves(changeTo(), nil)
+		w.lands()
 	}
 }
 
@@ -188,8 +173,7 @@ func wrongOrders() []tale {
 	}
 	committed := func(w *talkScene) {
 		w.connects()
-		w.update(changeTo(), nil, talkClient, talkLSP)
-		w.run()
+		w.moves(changeTo(), nil)
 	}
 	out := slices.Concat(
 		bothParties(func(party int) tale {
@@ -247,8 +231,7 @@ func wrongSecond() []tale {
 		out = append(out, bothParties(func(party int) tale {
 			t := bad(name, party, "", "warning", "funding_txid", rule.PCF138, func(w *talkScene) {
 				w.connects()
-				w.update(changeTo(), nil, talkClient, talkLSP)
-				w.run()
+				w.moves(changeTo(), nil)
 				if begun {
 					w.orders("begin", talkLSP, talkClient)
 				}

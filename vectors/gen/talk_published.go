@@ -75,13 +75,11 @@ func chainTales() []tale {
 		cheats := punished("revoked commitment of a cut-through that was called off in a block", rule.CHG026, "What the client had in the channels that go into this one has changed since.", []rule.ID{rule.CHG022, rule.CHAN025},
 			func(w *talkScene, commits func(vectors.FactoryOutput) vectors.Hex) (tx vectors.Hex) {
 				w.connects()
-				w.update(cutTo(), cutInto, talkClient, talkLSP)
-				w.run()
+				w.moves(cutTo(), cutInto)
 				tx = commits(cutTo())
 				w.orders("end", talkLSP)
 				w.pays(1, 4, 1, 1_000_000)
-				w.update(cutTo(), cutInto, talkClient, talkLSP)
-				w.run()
+				w.moves(cutTo(), cutInto)
 				w.orders("begin", talkLSP, talkClient)
 				w.orders("sign", talkLSP)
 				w.orders("store", talkLSP, talkClient)

@@ -185,6 +185,21 @@ func (w *talkScene) update(to vectors.FactoryOutput, absorbs []vectors.Uint, sid
 	}
 }
 
+// moves agrees to an update on both sides, the client first, and moves the channels as
+// far as they go before phase 1.
+func (w *talkScene) moves(to vectors.FactoryOutput, absorbs []vectors.Uint) {
+	w.update(to, absorbs, talkClient, talkLSP)
+	w.run()
+}
+
+// lands takes an update whose channels have moved to its end.
+func (w *talkScene) lands() {
+	w.orders("begin", talkLSP, talkClient)
+	w.orders("sign", talkLSP)
+	w.orders("store", talkLSP, talkClient)
+	w.orders("poison", talkLSP, talkClient)
+}
+
 // plant hands side i a message that is wrong.
 func (w *talkScene) plant(i int, m wire.Message) {
 	raw, err := wire.Codec{}.Encode(m)

@@ -10,7 +10,7 @@ import (
 	"superscalar/wire/rule"
 )
 
-const talkComment = "One side of a channel inside a factory of SPEC.md, step by step: the lsp, who opened it, or the client. Hand each event of steps to it and compare what it does: sends, in this order; refused; closes, which is the end of the connection behind what it sends; state, after the table of section 3.8, and holds. A party with after has lived through so many steps of that conversation; since then the connection has ended, and with it whatever was on its way: an attempt of the factory whose phase 1 had not begun on its side is over, its record says (section 8.4). Whether the process ended too makes no difference. What the party sends may leave only when what it needs after such an end is stored. compare: exact: the same bytes. signatures: the same bytes with RFC 6979; else the same but for the signatures, which are looked at as in kind commitment. text: type and channel_id; the text is free. failure: the same but for reason, which is free. The fault of a bad vector arrives in the step with fault, its answer is the last one; allows are other reactions that SPEC.md leaves the choice of: warning (and the end of the connection), error (the channel fails), abort, ignored, refused (an order), leaves (the party starts its way out), punished (it takes a revoked commitment)."
+const talkComment = "One side of a channel inside a factory of SPEC.md, step by step: the lsp, who opened it, or the client. Hand each event of steps to it and compare what it does: sends, in this order; refused; closes, which is the end of the connection behind what it sends; state, after the table of section 3.8, and holds. A party with after has lived through so many steps of that conversation; since then the connection has ended, and with it whatever was on its way: an attempt of the factory whose phase 1 had not begun on its side is over, its record says (section 8.4). Whether the process ended too makes no difference. What the party sends may leave only when what it needs after such an end is stored. compare: exact: the same bytes. signatures: the same bytes with RFC 6979; else the same but for the signatures, which are looked at as in kind commitment. text: type and channel_id; the text is free. failure: the same but for reason, which is free. The fault of a bad vector arrives in the step with fault, its answer is the last one; allows are other reactions that SPEC.md leaves the choice of: warning (and the end of the connection), error (the channel fails), abort, ignored, refused (an order), leaves (the party starts its way out), punished (it takes a revoked commitment), published (it publishes its own), failed (it fails the HTLC, the channel staying open)."
 
 // tale is something that happens on a channel, told from both sides when it is
 // good, and from that of party when it is bad.
@@ -74,7 +74,7 @@ var allTalks = sync.OnceValues(func() ([]*vectors.ChannelConversation, error) {
 	}
 	tell(slices.Concat(goodTales(), badTales())...)
 	cut(cutting{name: "change", to: "locked", done: changeIsDone})
-	tell(slices.Concat(zeroFeeTales(), laterTales(), chainedTales(), chainTales())...)
+	tell(slices.Concat(zeroFeeTales(), laterTales(), chainedTales(), chainTales(), moneyTales())...)
 	cut(cutting{name: "open", from: "signed", done: openIsDone})
 	cut(cutting{name: "cut-through", to: "locked", done: cutIsDone})
 	return out, errors.Join(failed...)
