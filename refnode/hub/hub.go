@@ -97,9 +97,10 @@ type Hub struct {
 	online   map[wire.Point]wire.Features // negotiated features of connected peers
 	leaving  map[wire.Point]bool          // those whose connection a channel ends
 	height   payment.Height
-	block    chain.BlockID // the last one the channels were shown
-	opened   uint64        // channels that this process opened
-	gone     []string      // channels whose records load found to be forgotten
+	ticked   payment.UnixTime // what the router was told last; see step.tick
+	block    chain.BlockID    // the last one the channels were shown
+	opened   uint64           // channels that this process opened
+	gone     []string         // channels whose records load found to be forgotten
 
 	enforcer enforcer // what Look does on the chain
 

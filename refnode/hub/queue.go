@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+
+	"superscalar/refnode/payment"
 )
 
 // maxBatch is how many inputs may share a transaction of the store.
@@ -61,6 +63,7 @@ func (h *Hub) batch(first job) {
 	runtime.Gosched() // what came with it may be in the hands of a reader still
 	jobs = h.waiting(jobs)
 	st := h.newStep()
+	st.tick()
 	for _, j := range jobs {
 		j.run(st)
 	}
@@ -70,6 +73,16 @@ func (h *Hub) batch(first job) {
 		if j.done != nil {
 			j.done <- err
 		}
+	}
+}
+
+// tick tells the router the time, when a second has passed: it has no clock, and what it
+// asked to be woken for may be hours away.
+func (st *step) tick() {
+	h := st.hub
+	if now := h.now(); now != h.ticked {
+		h.ticked = now
+		st.route(payment.Tick{Now: now})
 	}
 }
 
