@@ -73,6 +73,7 @@ func TestCheckFindsChannelsByKey(t *testing.T) {
 	o, _, at := standing(t, 10)
 	moved, strange := bent(at)
 	about := o.file(moved)
+	o.registry.SetUse(moved, channel.Use{})
 	if err := o.keeper.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +83,30 @@ func TestCheckFindsChannelsByKey(t *testing.T) {
 	for _, at := range strange {
 		o, _, _ := standing(t, 10)
 		about := o.file(at)
+		o.registry.SetUse(at, channel.Use{})
 		if err := o.keeper.Check(); err != nil {
 			t.Fatal(err)
 		}
 		if o.registry.Use(about.Peer, about.Open).Suspended {
 			t.Errorf("a channel that is not the factory's is suspended: client %d, key %x", at.Client, at.LSPKey)
 		}
+	}
+}
+
+// A channel takes no HTLC before somebody has looked what its factory may be used for: a
+// process that has just started may have neither the chain nor the bound that a client
+// without coins has (CER-026, CHAN-012, CHG-030).
+func TestNobodyHasLookedYet(t *testing.T) {
+	o, _, at := standing(t, 1)
+	about := o.file(at)
+	if !o.registry.Use(about.Peer, about.Open).Suspended {
+		t.Error("a channel is used before anybody has looked")
+	}
+	if err := o.keeper.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if o.registry.Use(about.Peer, about.Open).Suspended {
+		t.Error("a channel is not used after somebody has looked")
 	}
 }
 

@@ -211,7 +211,9 @@ func (c *Channels) add(o ceremony.ChannelOutput) *entry {
 	key := channelKey{o.Peer, o.LSPKey}
 	e := c.entries[key]
 	if e == nil {
-		e = &entry{ChannelOutput: o, lsp: o.ByLSP(), use: channel.Use{Until: channel.Height(o.Params.ExitHeight(o.Shape))}}
+		// Nothing before somebody has looked: the chain and the wallet decide.
+		use := channel.Use{Suspended: true, Until: channel.Height(o.Params.ExitHeight(o.Shape))}
+		e = &entry{ChannelOutput: o, lsp: o.ByLSP(), use: use}
 		c.entries[key] = e
 		if !o.Absorbed() {
 			c.at[o.Outpoint] = e
