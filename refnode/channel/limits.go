@@ -162,18 +162,12 @@ const defaultDustExposure MilliSat = 50_000_000
 // judge decides whether an HTLC of the peer has to be failed once it is
 // committed. Its expiry is judged then, not now (PCF-087).
 func (m *Machine) judge(h *HTLC) Refuse {
-	var towards MilliSat
-	for _, x := range m.HTLCs {
-		if x.By == m.peer() {
-			towards += x.Amount
-		}
-	}
 	switch limit := m.maxExposure(); {
 	case m.Scripts[m.Side] != nil || m.WantShutdown != nil || m.tooLateToTake():
 		return RefuseShutdown
 	case m.exposureFault(h):
 		return RefuseDust
-	case limit != 0 && towards > limit:
+	case limit != 0 && m.Towards()+m.elsewhere > limit:
 		return RefuseExposure
 	}
 	return 0

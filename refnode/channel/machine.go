@@ -62,6 +62,8 @@ type Machine struct {
 	dirty  bool // State changed since the last Persist
 	up     bool // what Up and Down said last
 	use    Use
+	// elsewhere is what other channels hold of MaxExposure.
+	elsewhere MilliSat
 
 	// What a connection ends:
 	established bool // channel_reestablish exchanged, or the channel is new

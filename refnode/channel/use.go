@@ -11,13 +11,30 @@ type Use struct {
 	// Until is the height from which on no HTLC is offered (CHAN-011), or taken
 	// (CHG-030), 0: none.
 	Until Height
-	// MaxExposure bounds the HTLCs towards us, 0: the node's own limit
-	// (CHAN-012).
+	// MaxExposure bounds the HTLCs towards us, here and in the other channels of the
+	// factory together, 0: the node's own limit (CHAN-012).
 	MaxExposure MilliSat
 }
 
 // SetUse says what the channel may be used for from now on.
 func (m *Machine) SetUse(u Use) { m.use = u }
+
+// SetElsewhere says what the HTLCs towards us in the other channels of the factory sum
+// to: MaxExposure bounds all of them. It is asked when an HTLC comes, and not stored.
+func (m *Machine) SetElsewhere(towards MilliSat) { m.elsewhere = towards }
+
+// Bounded reports whether MaxExposure bounds the HTLCs towards us.
+func (m *Machine) Bounded() bool { return m.use.MaxExposure != 0 }
+
+// Towards is the sum of the HTLCs towards us.
+func (m *Machine) Towards() (sum MilliSat) {
+	for _, h := range m.HTLCs {
+		if h.By == m.peer() {
+			sum += h.Amount
+		}
+	}
+	return sum
+}
 
 // inUse reports whether the factory lets HTLCs be offered.
 func (m *Machine) inUse() bool {

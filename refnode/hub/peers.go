@@ -189,10 +189,25 @@ func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (kno
 	if h.leaving[peer] {
 		return true
 	}
+	if c.machine.Bounded() {
+		c.machine.SetElsewhere(h.elsewhere(c))
+	}
 	c.machine.Receive(m)
 	st.touch(c)
 	st.takeAll()
 	return true
+}
+
+// elsewhere is what the HTLCs towards us in the other channels of a channel's factory sum
+// to (CHAN-012).
+func (h *Hub) elsewhere(c *entry) (sum channel.MilliSat) {
+	for _, other := range h.with(c.peer) {
+		in, its := c.machine.Open.ChannelInFactory, other.machine.Open.ChannelInFactory
+		if other != c && in != nil && its != nil && its.InstanceID == in.InstanceID {
+			sum += other.machine.Towards()
+		}
+	}
+	return sum
 }
 
 // addressee is the channel that a message goes to: the one in the middle of a batch,

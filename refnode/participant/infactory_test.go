@@ -13,6 +13,7 @@ import (
 
 	"superscalar/refnode/control"
 	"superscalar/refnode/hub"
+	"superscalar/refnode/payment"
 	"superscalar/refnode/peer"
 	"superscalar/refnode/store"
 	"superscalar/refnode/transport"
@@ -356,4 +357,39 @@ func signedSale(raw []byte) bool {
 	c, err := wire.Codec{}.DecodeCeremony(p.Payload)
 	partials, ok := c.(*wire.Partials)
 	return err == nil && ok && partials.Phase == 1
+}
+
+// What a client without coins takes at a time is bounded over all of its channels in a
+// factory together: who may fill each of them to a tenth of its cover takes a tenth with
+// each sale more (CHAN-012).
+func TestTheExposureOfTwoChannels(t *testing.T) {
+	w := newTown(t, 3)
+	w.found()
+	w.mine(1)
+	w.ready(1)
+	buyer := w.clients[1]
+	if _, err := w.lsp.Sell(control.Sale{Peer: transport.NodeID(buyer.id), AmountSat: 20_000}); err != nil {
+		t.Fatal(err)
+	}
+	buyer.eventually("both of its channels are ready", func() bool { return buyer.up() == 2 })
+	w.lsp.eventually("the sale is done", func() bool { return w.lsp.up() == 4 })
+	for range 9 { // until no channel can carry a tenth and a half alone
+		w.lsp.pay(buyer, 19_000_000)
+	}
+	w.lsp.pay(buyer, 10_000_000)
+	inv, err := buyer.Hub().Invoice(payment.InvoiceRequest{Amount: 30_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.lsp.Hub().Pay(payment.PayRequest{Invoice: inv.Request, MaxFee: 1_000_000}); err != nil {
+		t.Fatal(err)
+	}
+	var got payment.Payment
+	w.lsp.eventually("a part is refused, or all are taken", func() bool {
+		got, _ = w.lsp.Hub().Payment(inv.Hash)
+		return got.State == payment.Succeeded || got.Attempts > 1 && got.InFlight < 30_000_000
+	})
+	if got.State == payment.Succeeded {
+		t.Error("a client without coins took more than a tenth of its cover at a time, over two channels")
+	}
 }
