@@ -28,6 +28,8 @@ func leafPaymentCases() []harness.Case {
 	poor.Coinless = true
 	relay := loopbackCase("chan/payment/relays-errors", "An LSP relays the error of a client under its own layer.", relaysErrors, rule.CHAN017)
 	relay.Roles, relay.Tier, relay.Since = []harness.Role{lsp}, harness.Chain, "0.3"
+	stuck := loopbackCase("chan/payment/gives-up", "An LSP fails an HTLC whose outgoing one has no end before its sender leaves for the chain.", givesUp, rule.CHAN040)
+	stuck.Roles, stuck.Tier, stuck.Since = []harness.Role{lsp}, harness.Chain, "0.3"
 	return []harness.Case{
 		leafCase(lsp, "warned", "An LSP that offered an HTLC which nobody resolves leaves the factory in time.", lspWarned, rule.CHAN010),
 		leafCase(client, "warned", "A client that has a preimage which its LSP does not take leaves the factory in time.", clientWarned, rule.CHAN010),
@@ -36,6 +38,7 @@ func leafPaymentCases() []harness.Case {
 		payer("pcf/payment/payer-adds-warning", "A payer adds the early warning time of its own channel.", 0, rule.PCF057),
 		payer("chan/payment/payer-adds-block", "A payer adds a block to the sum of deltas.", 1, rule.CHAN016),
 		relay,
+		stuck,
 	}
 }
 
@@ -63,6 +66,27 @@ func relaysErrors(p *harness.Play) {
 		w.from.Settle()
 		p.Check(rule.CHAN017, h.Code(), gomega.Equal(code), fmt.Sprintf("the payer reads the client's failure code 0x%x", code))
 	}
+}
+
+// givesUp has the target forward an HTLC to a peer that lets it lie.
+func givesUp(p *harness.Play) {
+	w := newPair(p)
+	out := w.height + earlyWarning + claimMargin + 10
+	in := out + earlyWarning + 80
+	h := w.send(in, out)
+	if !w.to.Want(rule.CHAN040, 0, "update_add_htlc", true) {
+		return
+	}
+	leaves := in - earlyWarning
+	p.MineTo(factory.Height(leaves - 8))
+	w.from.Settle()
+	p.Check(rule.CHAN040, h.Code(), gomega.BeZero(), "nothing is failed before")
+	p.Step("the sender of the HTLC is about to leave for the chain")
+	for height := leaves - 7; height < leaves; height++ {
+		p.MineTo(factory.Height(height))
+		w.from.Settle()
+	}
+	p.Check(rule.CHAN040, h.Code(), gomega.Not(gomega.BeZero()), "the HTLC is failed, with an error that the payer can read")
 }
 
 // usedClients is a factory of an LSP under test with channels in use.

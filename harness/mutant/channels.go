@@ -93,6 +93,7 @@ func channels() []Mutant {
 	off(rule.CHAN010, "hears the warning and stays", "did not publish")
 	off(rule.CHAN011, "offers HTLCs while it leaves", "update_add_htlc came")
 	off(rule.CHAN012, "takes any HTLC without coins", "above a tenth of the cover")
+	off(rule.CHAN040, "waits for the end of an HTLC until its sender leaves", "the HTLC is failed")
 	off(rule.CHAN016, "adds no block to its payments", "an expiry of at least")
 	off(rule.CHAN017, "replaces the errors of clients by its own", "the payer reads")
 	off(rule.PCF057, "adds nothing for its own channel", "an expiry of at least")

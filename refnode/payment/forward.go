@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"maps"
 	"slices"
 
 	"superscalar/wire/rule"
@@ -103,10 +104,13 @@ func (r *Router) fulfilled(e HTLCFulfilled) {
 		delete(r.out, key)
 		return
 	}
-	if in.State != htlcForwarded || e.Preimage.Hash() != in.Hash {
+	if e.Preimage.Hash() != in.Hash {
 		return
 	}
 	delete(r.out, key)
+	if in.State != htlcForwarded { // given up (CHAN-040)
+		return
+	}
 	r.fulfil(in, e.Preimage)
 	r.notice(Forwarded{In: in.Key, Out: key, Fee: in.Amount - in.OutAmount})
 }
@@ -125,6 +129,29 @@ func (r *Router) failed(e HTLCFailed) {
 	}
 	if in := r.incoming[*o.forward]; in != nil && in.State == htlcForwarded {
 		r.relay(in, e)
+	}
+}
+
+// giveUp fails received HTLCs whose outgoing one has no end yet when their sender is
+// about to leave for the chain (CHAN-040). From the first block on that shows it, a peer
+// that comes back with the preimage has until the next one.
+func (r *Router) giveUp() {
+	if !r.cfg.Rules.On(rule.CHAN040) {
+		return
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(r.incoming), compareKeys) {
+		in := r.incoming[key]
+		from, known := r.channels.Link(key.Channel)
+		if in.State != htlcForwarded || !known || !from.Receives || !before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+2) {
+			continue
+		}
+		if in.asked == 0 {
+			in.asked = r.height
+		}
+		leaves := before(in.Expiry, r.height, from.EarlyWarning, 1)
+		if in.asked < r.height && !leaves && before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+1) {
+			r.fail(in, failure(PermanentChannelFailure))
+		}
 	}
 }
 

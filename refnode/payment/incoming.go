@@ -37,6 +37,9 @@ type incoming struct {
 	// Forwarded.
 	Out       HTLCKey
 	OutAmount Msat
+	// asked is the height at which this process first found that the outgoing HTLC
+	// should be over, 0: it has not. It is not stored.
+	asked Height
 
 	// Fulfilled.
 	Preimage Preimage

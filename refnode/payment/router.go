@@ -164,7 +164,8 @@ func (r *Router) finish() []Action {
 func (r *Router) notice(a Action) { r.notices = append(r.notices, a) }
 
 // block takes in a height. Held parts whose claim would come too late fail
-// (PCF-094), and what is long over is forgotten.
+// (PCF-094), so do those that were forwarded and have no end (CHAN-040), and what is
+// long over is forgotten.
 func (r *Router) block(h Height) {
 	r.height = h
 	for _, hash := range sortedHashes(r.sets) {
@@ -172,6 +173,7 @@ func (r *Router) block(h Height) {
 			r.failSet(hash, r.wrongDetails)
 		}
 	}
+	r.giveUp()
 	r.forget()
 	r.forgetInvoices()
 	r.forgetPayments()

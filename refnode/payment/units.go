@@ -73,6 +73,10 @@ const (
 	// heights of payer and LSP differ.
 	OutsideMargin Blocks = 12
 
+	// GiveUpMargin is how many blocks before the sender of a forwarded HTLC leaves for
+	// the chain it is failed, when the outgoing one has no end yet (CHAN-040).
+	GiveUpMargin Blocks = 3
+
 	// MaxHTLCExpiry is BOLT 4's max_htlc_cltv, in blocks.
 	MaxHTLCExpiry Blocks = 2016
 
