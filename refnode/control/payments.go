@@ -36,6 +36,7 @@ type Pay struct {
 	Bolt11     string
 	AmountMsat uint64 // of an invoice that names none, else 0
 	MaxFeeMsat uint64
+	UsualFee   bool  // in place of MaxFeeMsat: payment.UsualMaxFee of the amount that is paid
 	Hint       *Hint // a last hop besides those of the invoice, nil: none
 }
 
@@ -75,10 +76,6 @@ const (
 	ChannelClosing = "closing"
 	ChannelClosed  = "closed"
 )
-
-// defaultMaxFee is what a payment may cost when the order does not say: 1 % and
-// 5 sat.
-func defaultMaxFee(msat uint64) uint64 { return msat/100 + 5000 }
 
 type invoiced struct {
 	done
@@ -135,7 +132,7 @@ func pay(ctx context.Context, q request, n Node) (Paid, error) {
 			return Paid{}, err
 		}
 	} else {
-		order.MaxFeeMsat = defaultMaxFee(max(order.AmountMsat, 1_000_000))
+		order.UsualFee = true
 	}
 	if raw := q.fields["hint"]; raw != nil {
 		order.Hint = &Hint{}

@@ -133,7 +133,7 @@ func (p *Participant) Pay(ctx context.Context, order control.Pay) (control.Paid,
 	ctx, cancel := context.WithTimeout(ctx, payTimeout)
 	defer cancel()
 	got, err := p.hub.Pay(payment.PayRequest{
-		Invoice: order.Bolt11, Amount: payment.Msat(order.AmountMsat), MaxFee: payment.Msat(order.MaxFeeMsat), Retry: true,
+		Invoice: order.Bolt11, Amount: payment.Msat(order.AmountMsat), MaxFee: payment.Msat(order.MaxFeeMsat), UsualFee: order.UsualFee, Retry: true,
 		Hints: hints(order.Hint),
 	})
 	for err == nil && got.State == payment.InFlight {

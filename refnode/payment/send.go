@@ -16,6 +16,8 @@ type PayRequest struct {
 	Amount Msat
 	// MaxFee is the most fees in msat that all parts together may cost.
 	MaxFee Msat
+	// UsualFee asks for UsualMaxFee of the amount in place of MaxFee.
+	UsualFee bool
 	// Hints are routes to the payee that the caller knows, each from a direct
 	// peer.
 	Hints [][]Hop
@@ -23,6 +25,9 @@ type PayRequest struct {
 	// result is returned.
 	Retry bool
 }
+
+// UsualMaxFee is what a payment may cost when nobody says how much: 1 % and 5 sat.
+func UsualMaxFee(amount Msat) Msat { return amount/100 + 5000 }
 
 var (
 	// ErrExpired is an invoice whose time is over.
@@ -84,6 +89,9 @@ func (r *Router) newPayment(q PayRequest, request *Bolt11) (*payment, error) {
 	}
 	if p.Amount == 0 || p.Amount > MaxMsat || q.Amount != 0 && q.Amount != p.Amount {
 		return nil, fmt.Errorf("%w: invoice over %d msat, order over %d msat", ErrAmount, request.Amount, q.Amount)
+	}
+	if q.UsualFee {
+		p.MaxFee = UsualMaxFee(p.Amount)
 	}
 	if _, err := decodeHints(p.Routes); err != nil {
 		return nil, fmt.Errorf("%w: hints: %w", ErrNoRoute, err)

@@ -183,6 +183,34 @@ func TestPayRefuses(t *testing.T) {
 	}
 }
 
+// What a payment may cost when nobody says so is a part of what the payee gets, whether
+// the invoice or the order names the amount.
+func TestTheUsualFee(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		invoice, order Msat
+		base           uint32
+		want           error
+	}{
+		{"1 % and 5 sat of the invoice", 500_000_000, 0, 5_005_000, nil},
+		{"one msat more", 500_000_000, 0, 5_005_001, ErrFee},
+		{"1 % and 5 sat of the order", 0, 500_000_000, 5_005_000, nil},
+		{"one msat more than of the order", 0, 500_000_000, 5_005_001, ErrFee},
+		{"a small one", 1000, 0, 5010, nil},
+	} {
+		l := inFactory(1, 100)
+		l.CanSend = 1_000_000_000
+		b := newBench(t, me, false, rule.Set{}, l)
+		_, err := b.pay(PayRequest{UsualFee: true, Amount: c.order, Invoice: asked(t, other, func(i *Bolt11) {
+			i.Amount = c.invoice
+			i.Hints[0][0].FeeBaseMsat, i.Hints[0][0].FeePPM = c.base, 0
+		})})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
 // Paying again does nothing while it is in flight and after it succeeded, after a
 // restart, too; a failed payment is tried again only when that is asked for.
 func TestPayIsIdempotent(t *testing.T) {
