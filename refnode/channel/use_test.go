@@ -110,3 +110,52 @@ func TestExposureOfAChannelInAFactory(t *testing.T) {
 		}
 	}
 }
+
+// What comes towards a node counts from when it is irrevocably committed on, unless the
+// node fails it; when it is fulfilled, until the balance has it.
+func TestWhatHTLCsTowardsANodeCount(t *testing.T) {
+	const amount = 5_000_000
+	p := opened(t, setting{})
+	m := p.nodes[0].m
+	balance := m.Balance[0]
+	p.must(p.add(1, -1, amount))
+	committed := func() bool { return len(p.nodes[0].router.received) > 0 }
+	for !committed() {
+		if got := m.Incoming(); got != 0 {
+			t.Fatalf("%d msat before it is committed", got)
+		}
+		if !p.deliver(0, -1) && !p.deliver(1, -1) {
+			t.Fatal("it is never committed")
+		}
+	}
+	if got, theirs := m.Incoming(), p.nodes[1].m.Incoming(); got != amount || theirs != 0 {
+		t.Errorf("%d msat, at its sender %d", got, theirs)
+	}
+	p.drain()
+	p.resolve(0, -1, p.nodes[0].open()[0], 0)
+	for m.Balance[0] == balance {
+		if got := m.Incoming(); got != amount {
+			t.Fatalf("%d msat of what is fulfilled", got)
+		}
+		if !p.deliver(0, -1) && !p.deliver(1, -1) {
+			t.Fatal("its balance never has it")
+		}
+	}
+	if got := m.Incoming(); got != 0 || m.Balance[0] != balance+amount {
+		t.Errorf("%d msat beside a balance of %d", got, m.Balance[0])
+	}
+	p.drain()
+	p.must(p.add(1, -1, amount))
+	p.drain()
+	p.resolve(0, -1, p.nodes[0].open()[0], 1)
+	if got := m.Incoming(); got != 0 {
+		t.Errorf("%d msat of what is being failed", got)
+	}
+	p.drain()
+	p.do(0, func(m *channel.Machine) { m.SetUse(channel.Use{MaxExposure: amount - 1}) })
+	p.must(p.add(1, -1, amount))
+	p.drain()
+	if got := m.Incoming(); got != 0 || len(m.HTLCs) != 1 {
+		t.Errorf("%d msat of what is refused", got)
+	}
+}

@@ -31,6 +31,18 @@ func (s *State) view(owner Side, f *Funding, at moment) commitment.State {
 	return v
 }
 
+// Incoming is what HTLCs towards this node may add to its balance, in msat: those that are
+// irrevocably committed and are not being failed.
+func (s *State) Incoming() (sum MilliSat) {
+	for _, h := range s.HTLCs {
+		failing := h.Refuse != 0 || h.Removal != nil && h.Removal.Kind != fulfilled
+		if h.By != s.Side && h.Stage == irrevocable && !failing {
+			sum += h.Amount
+		}
+	}
+	return sum
+}
+
 // feerate returns the feerate of the commitment of owner: the last one among
 // the updates that it contains. Only the opener sends update_fee.
 func (s *State) feerate(owner Side, at moment) Feerate {

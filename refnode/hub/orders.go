@@ -63,12 +63,13 @@ type Status struct {
 	Opener   wire.Point   // the funding key in open_channel
 	Local    payment.Msat // our balance, HTLCs not counted
 	Remote   payment.Msat
-	Incoming payment.Msat // HTLCs towards us
+	Incoming payment.Msat // HTLCs towards us that are irrevocably committed, and that we do not fail
 	Txid     wire.Txid    // of the current funding output
 	Index    uint16
 	Alone    bool           // no change is going on, and no commitment on an earlier output is valid
 	Policy   payment.Policy // the peer's, from its channel_update
 	Ready    bool           // channel_ready was exchanged
+	OnChain  bool           // a block has one of its funding transactions
 	Closed   bool           // by agreement, forgotten, or buried on the chain
 	Failure  string         // why it failed
 }
@@ -119,12 +120,7 @@ func statusOf(c *entry) Status {
 		Ready: m.SentReady && m.GotReady, Closed: m.ClosingTx != nil || m.Forgotten || c.settled || m.Ended(),
 		Local: payment.Msat(m.Balance[m.Side]), Remote: payment.Msat(m.Balance[m.Side.Other()]),
 		Opener: m.Open.Keys.Funding, Txid: m.Fundings[0].Txid, Index: m.Fundings[0].Index,
-		Alone: m.Settled(m.Fundings[0].Txid),
-	}
-	for _, x := range m.HTLCs {
-		if x.By != m.Side {
-			s.Incoming += payment.Msat(x.Amount)
-		}
+		Alone: m.Settled(m.Fundings[0].Txid), Incoming: payment.Msat(m.Incoming()), OnChain: m.Confirmed != (wire.Txid{}),
 	}
 	if in := m.Open.ChannelInFactory; in != nil {
 		instance := in.InstanceID

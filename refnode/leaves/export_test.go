@@ -1,0 +1,4 @@
+package leaves
+
+// Late is late, for its tests.
+var Late = late
