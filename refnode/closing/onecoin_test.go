@@ -252,3 +252,40 @@ func TestNothingToDivide(t *testing.T) {
 		})
 	}
 }
+
+// Where the most urgent HTLC transaction has to be in the next block there is none for a
+// division before it: the coin pays for that one. With a block more it is divided.
+func TestNoDivisionWithoutABlockForIt(t *testing.T) {
+	bothTypes(t, func(t *testing.T, kind commitment.Type) {
+		divided := map[bool]int{}
+		for blocks := commitment.Height(1); blocks < 7; blocks++ {
+			c := newChain(t)
+			s := newScene(t, c, crowd(t, c, kind, commitment.Accepter, 10, blocks))
+			for i := range s.channel.HTLCs {
+				s.learn(&s.channel.HTLCs[i])
+			}
+			s.mine(s.ours.tx)
+			s.step()
+			first, n := commitment.Height(0), 0
+			for _, a := range s.last.Plan.Publish {
+				if a.Claim != nil && a.Claim.Pair != nil {
+					n++
+					if first == 0 || a.Deadline < first {
+						first = a.Deadline
+					}
+				}
+			}
+			if n == 0 {
+				continue // too late for the HTLCs as well
+			}
+			_, held := dividing(s.wallet.Coins())
+			if inTime := first > s.height+1; held != inTime {
+				t.Errorf("%d HTLC transactions, the first due in block %d, at height %d: the coin is divided: %v", n, first, s.height, held)
+			}
+			divided[held]++
+		}
+		if divided[true] == 0 || divided[false] == 0 {
+			t.Errorf("control: divided %v", divided)
+		}
+	})
+}
