@@ -60,7 +60,7 @@ type Paid struct {
 type ChannelStatus struct {
 	ChannelID   string `json:"channel_id"` // 64 hex digits
 	Peer        string `json:"peer"`       // node id
-	State       string `json:"state"`      // "opening", "ready", "closing" or "closed"
+	State       string `json:"state"`      // "opening", "ready", "closing", "closed" or "voided"
 	CapacitySat uint64 `json:"capacity_sat"`
 	LocalMsat   uint64 `json:"local_msat"`
 	SendMsat    uint64 `json:"can_send_msat"`    // largest HTLC that can be offered now
@@ -75,6 +75,7 @@ const (
 	ChannelReady   = "ready"
 	ChannelClosing = "closing"
 	ChannelClosed  = "closed"
+	ChannelVoided  = "voided" // its output will never be: in a factory, something else spends what it hangs on
 )
 
 type invoiced struct {

@@ -66,11 +66,12 @@ type Keeper struct {
 	opener  Opener
 	opening int        // calls of opener
 	opened  *sync.Cond // opening is 0
+	voided  map[wire.ChannelID]bool
 }
 
 // New returns a keeper. It tells the registry which outputs have channels.
 func New(cfg Config) *Keeper {
-	k := &Keeper{cfg: cfg}
+	k := &Keeper{cfg: cfg, voided: map[wire.ChannelID]bool{}}
 	k.opened = sync.NewCond(&k.mu)
 	k.restoreOpened()
 	return k
@@ -290,8 +291,9 @@ func (k *Keeper) Check() error {
 			}
 			errs = append(errs, err)
 		}
+		errs = append(errs, k.lookAtOutputs(f, channels))
 		for _, c := range channels {
-			use := channel.Use{Suspended: err != nil || f.leaves(c.Client), Until: channel.Height(c.Params.ExitHeight(c.Shape))}
+			use := channel.Use{Suspended: err != nil || f.leaves(c.Client) || k.Voided(c.ID), Until: channel.Height(c.Params.ExitHeight(c.Shape))}
 			if k.cfg.Client != nil && !coins {
 				cover, err := f.tree.Cover(c.Client)
 				if err != nil {

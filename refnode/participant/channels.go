@@ -184,6 +184,9 @@ func (p *Participant) Channels() []control.ChannelStatus {
 		if c.Instance != nil {
 			s.FactoryID = hex.EncodeToString(c.Instance[:])
 		}
+		if s.State != control.ChannelClosed && p.leaves.Voided(c.ID) {
+			s.State, s.SendMsat, s.ReceiveMsat = control.ChannelVoided, 0, 0
+		}
 		out = append(out, s)
 	}
 	return out
