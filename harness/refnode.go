@@ -200,7 +200,16 @@ func (n *refnodeNode) again(while func() error) error {
 		return err
 	}
 	n.restarts++
-	return n.target.start(n, n.role, n.seed, at)
+	if err := n.target.start(n, n.role, n.seed, at); err != nil {
+		return err
+	}
+	n.factories.mu.Lock()
+	keeper := n.factories.keeper
+	n.factories.mu.Unlock()
+	if keeper != nil {
+		_ = keeper.Check() // a node looks at once: until then its channels in factories take nothing
+	}
+	return nil
 }
 
 func (n *refnodeNode) Version() string         { return "superscalar/" + Version }
