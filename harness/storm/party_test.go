@@ -168,6 +168,7 @@ func (p *party) start() error {
 			return err
 		}
 	}
+	_ = p.leaves.Check() // a node looks at once; one that cannot looks again with the next block
 	return nil
 }
 
