@@ -34,5 +34,22 @@ func linkChannelConversations(files []File) error {
 			}
 		}
 	}
+	return linkPlaces(files, byName)
+}
+
+// linkPlaces gives every message out of place the conversation that it comes in.
+func linkPlaces(files []File, byName map[string]*ChannelConversation) error {
+	for _, f := range files {
+		for _, v := range f.Vectors {
+			p, ok := v.(*OutOfPlace)
+			if !ok {
+				continue
+			}
+			p.Conversation = byName[p.In]
+			if c := p.Conversation; c == nil || c.Error != nil || p.Lived > Uint(len(c.Steps)) {
+				return fmt.Errorf("vectors: %s is in %s, which is no good conversation of so many steps", p.Name, p.In)
+			}
+		}
+	}
 	return nil
 }

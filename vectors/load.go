@@ -205,6 +205,8 @@ func blank(kind string) Vector {
 		return &Batch{}
 	case "htlc_expiry":
 		return &HTLCExpiry{}
+	case "out_of_place":
+		return &OutOfPlace{}
 	case "opening":
 		return &Opening{}
 	case "revocation":
@@ -277,6 +279,8 @@ func checkOutputs(v Vector) error {
 		outputs = v.Type != nil
 	case *OpenDecision:
 		outputs = v.Decision == "accept"
+	case *OutOfPlace:
+		outputs = v.Reaction != ""
 	case *Opening:
 		outputs = v.Decision != ""
 	case *Limits:

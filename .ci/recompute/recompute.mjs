@@ -21,6 +21,7 @@ import { history } from './history.mjs';
 import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
 import { opening } from './opening.mjs';
+import { place } from './place.mjs';
 import { record, session } from './session.mjs';
 import { nodeKeysOf, outputOf } from './scripts.mjs';
 import { talk } from './talk.mjs';
@@ -186,6 +187,11 @@ function openingMessage(v) {
   same('decision', attempt(v, () => opening(layouts, v), { guilty: v.op === 'take-open' || v.op === 'say-open' ? 'lsp' : 'client' }), v.decision);
 }
 
+function outOfPlace(v) {
+  const guilty = told.get(v.in)?.party === 'lsp' ? 'client' : 'lsp';
+  same('reaction', attempt(v, () => place(v, layouts, told), { guilty }), v.reaction);
+}
+
 function ceremonyMessage(v) {
   const layout = ceremonies.find((l) => l.name === v.message);
   if (v.op === 'encode') return same('bytes', attempt(v, () => writeCeremony(layout, v)), v.bytes);
@@ -215,7 +221,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  opening: openingMessage, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  opening: openingMessage, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

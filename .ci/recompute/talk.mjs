@@ -133,7 +133,7 @@ function begins(v, layouts, told) {
 }
 
 // lived is the party after n steps, its connection still there.
-function lived(v, n, layouts, told) {
+export function lived(v, n, layouts, told) {
   const key = `${v.name} ${n}`;
   if (!cache.has(key)) {
     const p = n === 0 ? begins(v, layouts, told) : lived(v, n - 1, layouts, told).clone();

@@ -16,7 +16,7 @@ const noSignature = '00'.repeat(64);
 // the factory.
 export class Watcher {
   constructor(ledger, u, number) {
-    Object.assign(this, { l: ledger, u, number, before: undefined, batch: {}, named: {}, delta: {}, ready: {}, shut: {}, failed: false, opened: false });
+    Object.assign(this, { l: ledger, u, number, before: undefined, batch: {}, named: {}, delta: {}, ready: {}, shut: {}, quiet: {}, mute: false, failed: false, opened: false });
   }
 
   clone(u) {
@@ -36,7 +36,7 @@ export class Watcher {
   // ends is the end of the connection.
   ends() {
     this.l.takesBack();
-    Object.assign(this, { batch: {}, named: {}, delta: {}, aborting: false, echoes: false });
+    Object.assign(this, { batch: {}, named: {}, delta: {}, quiet: {}, aborting: false, echoes: false, mute: true });
     if (this.l.next && !this.u.begun && this.u.at !== this.l.next.txid) this.calledOff = true;
     if (this.l.side === 'opener' && !this.opened) this.gone = true; // it remembers from funding_signed on (PCF-095)
   }
@@ -210,9 +210,12 @@ export class Watcher {
     l.revokes(by);
   }
 
+  stfu(by, m, h) { if (!h.fault) this.quiet[by] = true; }
+
   channel_reestablish(by, m, h) {
     const l = this.l;
     if (by !== l.side) {
+      this.mute = false;
       this.takesLocked(by, m.my_current_funding_locked?.txid);
       return;
     }
@@ -266,7 +269,10 @@ export class Watcher {
       this.echoes = false;
     } else if (this.aborting) this.aborting = false;
     else this.echoes = true;
-    if (!h.fault && !this.u.pending) this.drops();
+    if (!h.fault && !this.u.pending) {
+      this.drops();
+      this.quiet = {};
+    }
   }
 
   factory_change_continue(by, m, h) {
@@ -277,6 +283,7 @@ export class Watcher {
     if (!l.next.sentContinue || !l.next.gotContinue) return;
     l.outputs.push(l.next);
     l.next = undefined;
+    this.quiet = {};
   }
 
   factory_change_locked(by, m, h) {

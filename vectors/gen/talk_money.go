@@ -14,7 +14,7 @@ import (
 // long as its factory.
 
 func moneyTales() []tale {
-	return slices.Concat(otherBalances(), untouched(), lateHTLCs(), endsOfChannels(), keptChannels())
+	return slices.Concat(otherBalances(), untouched(), lateHTLCs(), endsOfChannels(), keptChannels(), failedTales())
 }
 
 // otherBalances are attempts at one update with different balances (CHG-022, CHG-027,

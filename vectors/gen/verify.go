@@ -108,6 +108,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.protocolID(v)
 	case *vectors.OpenDecision:
 		return r.openDecision(v)
+	case *vectors.OutOfPlace:
+		return r.outOfPlace(v)
 	case *vectors.Opening:
 		return r.opening(v)
 	case *vectors.Limits:
