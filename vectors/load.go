@@ -207,6 +207,8 @@ func blank(kind string) Vector {
 		return &HTLCExpiry{}
 	case "out_of_place":
 		return &OutOfPlace{}
+	case "purchase":
+		return &Purchase{}
 	case "opening":
 		return &Opening{}
 	case "revocation":
@@ -281,6 +283,8 @@ func checkOutputs(v Vector) error {
 		outputs = v.Decision == "accept"
 	case *OutOfPlace:
 		outputs = v.Reaction != ""
+	case *Purchase:
+		outputs = v.Update != nil || v.Agrees != nil
 	case *Opening:
 		outputs = v.Decision != ""
 	case *Limits:

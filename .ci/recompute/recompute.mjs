@@ -22,6 +22,7 @@ import { limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
 import { opening } from './opening.mjs';
 import { place } from './place.mjs';
+import { purchase } from './purchase.mjs';
 import { record, session } from './session.mjs';
 import { nodeKeysOf, outputOf } from './scripts.mjs';
 import { talk } from './talk.mjs';
@@ -192,6 +193,12 @@ function outOfPlace(v) {
   same('reaction', attempt(v, () => place(v, layouts, told), { guilty }), v.reaction);
 }
 
+function purchased(v) {
+  const got = attempt(v, () => purchase(v), { guilty: 'lsp' });
+  if (v.error) return;
+  for (const [name, value] of Object.entries(got)) same(name, value, v[name]);
+}
+
 function ceremonyMessage(v) {
   const layout = ceremonies.find((l) => l.name === v.message);
   if (v.op === 'encode') return same('bytes', attempt(v, () => writeCeremony(layout, v)), v.bytes);
@@ -221,7 +228,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  opening: openingMessage, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  opening: openingMessage, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

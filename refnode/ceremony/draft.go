@@ -39,7 +39,7 @@ func (l *LSP) DraftUpdate(p Purchase) (Draft, error) {
 	d := Draft{Factory: p.Factory, Node: node, Buyer: p.Buyer, Amount: p.Amount}
 	d.Remaining, _ = f.tree.NextRemaining(node)
 	var err error
-	d.Capacities, d.Stocks, err = l.moved(f, node, p)
+	d.Capacities, d.Stocks, err = p.amounts(f.tree, node, l.cfg.Rules)
 	return d, err
 }
 

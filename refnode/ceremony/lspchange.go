@@ -22,14 +22,6 @@ type Purchase struct {
 	From    factory.ClientIndex
 }
 
-// giver is a client of the group whose stock gives (CHG-015).
-func (l *LSP) giver(p Purchase) factory.ClientIndex {
-	if p.Wider && l.cfg.on(rule.CHG015) {
-		return p.From
-	}
-	return p.Buyer
-}
-
 // Errors of changes.
 var (
 	ErrUnknownFactory = errors.New("unknown factory")
@@ -105,16 +97,15 @@ func (l *LSP) Update(now time.Time, p Purchase) (wire.CeremonyID, []Out, error) 
 	if old, err := l.again(ch.factory, "update", p, factory.Range{First: p.Buyer, Count: 1}); err != nil || old != nil {
 		return l.orRetry(now, old, err)
 	}
-	node, ok := ch.tree.Lowest([]factory.ClientIndex{p.Buyer, l.giver(p)})
-	if !ok {
-		return ch.id, nil, ErrUsedUp
+	node, remaining, err := p.state(ch.tree, l.cfg.Rules)
+	if err != nil {
+		return ch.id, nil, err
 	}
 	if _, err := l.again(ch.factory, "", p, ch.tree.Factory().Layout().Range(node)); err != nil {
 		return ch.id, nil, err
 	}
-	remaining, _ := ch.tree.NextRemaining(node)
 	ch.record = storedChange{Kind: "update", Node: node, Remaining: remaining, Buyer: p.Buyer, Amount: p.Amount, Wider: p.Wider, From: p.From}
-	if ch.record.Capacities, ch.record.Stocks, err = l.moved(ch.factory, node, p); err != nil {
+	if ch.record.Capacities, ch.record.Stocks, err = p.amounts(ch.tree, node, l.cfg.Rules); err != nil {
 		return ch.id, nil, err
 	}
 	return l.openChange(now, ch)
@@ -177,7 +168,7 @@ func (l *LSP) newChange(now time.Time, p Purchase) (*lspChange, error) {
 	if f == nil {
 		return nil, fmt.Errorf("%s: %w", p.Factory, ErrUnknownFactory)
 	}
-	for _, c := range []factory.ClientIndex{p.Buyer, l.giver(p)} {
+	for _, c := range []factory.ClientIndex{p.Buyer, p.giver(l.cfg.Rules)} {
 		if int(c) >= len(f.Members) {
 			return nil, fmt.Errorf("client %d: %w", c, ErrUnknownClient)
 		}
@@ -221,37 +212,6 @@ func (l *LSP) lock(ch *lspChange) error {
 	}
 	l.changes[ch.id] = ch
 	return nil
-}
-
-// moved are the amounts below a transaction after a purchase.
-func (l *LSP) moved(f *Factory, node factory.NodeID, p Purchase) (capacities, stocks []factory.Sat, err error) {
-	layout := f.tree.Factory().Layout()
-	r := layout.Range(node)
-	for i := int(r.First); i < r.End(); i++ {
-		c := factory.ClientIndex(i)
-		v := f.tree.Capacities(c)
-		if c == p.Buyer {
-			v += p.Amount
-		}
-		capacities = append(capacities, v)
-	}
-	leaf, group, _ := layout.Group(l.giver(p))
-	for _, id := range layout.Below(node) {
-		for g := range layout.Groups(id) {
-			v := factory.Sat(0)
-			if stock, ok := f.tree.NewestStock(id, uint8(g)); ok {
-				v = stock.Value
-			}
-			if id == leaf && uint8(g) == group {
-				if v < p.Amount {
-					return nil, nil, ErrSoldOut
-				}
-				v -= p.Amount
-			}
-			stocks = append(stocks, v)
-		}
-	}
-	return capacities, stocks, nil
 }
 
 // openChange computes a change, then starts it.

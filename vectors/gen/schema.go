@@ -38,6 +38,7 @@ func schemas() map[string]object {
 		"ceremony_message": ceremonyMessageSchema(),
 		"conversation":     conversationSchema(),
 		"opening":          openingSchema(),
+		"purchase":         purchaseSchema(),
 		"out_of_place":     outOfPlaceSchema(),
 		"commitment":       commitmentSchema(),
 		"batch":            batchSchema(),

@@ -132,7 +132,8 @@ func treeSchema() object {
 	})
 }
 
-func historySchema() object {
+// stepObject is one step of a factory's history.
+func stepObject() object {
 	sats := listOf(ref("uint"))
 	step := closed(object{
 		"do":       oneOf("update", "failed-update", "sale", "poison", "lowest"),
@@ -155,9 +156,13 @@ func historySchema() object {
 	}) {
 		properties[name] = o
 	}
+	return step
+}
+
+func historySchema() object {
 	return schema("history", "A factory and what happens to it", object{
 		"terms": termsObject(), "funding_txid": bytesOf(32), "funding_output": upTo(1<<16 - 1),
-		"steps": object{"type": "array", "minItems": 1, "items": step},
+		"steps": object{"type": "array", "minItems": 1, "items": stepObject()},
 	}, nil, object{"claim": claimObject()}, object{"if": object{"required": []string{"claim"}}, "then": object{"required": []string{"error"}}})
 }
 

@@ -110,6 +110,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.openDecision(v)
 	case *vectors.OutOfPlace:
 		return r.outOfPlace(v)
+	case *vectors.Purchase:
+		return r.purchase(v)
 	case *vectors.Opening:
 		return r.opening(v)
 	case *vectors.Limits:
