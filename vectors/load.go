@@ -209,6 +209,8 @@ func blank(kind string) Vector {
 		return &OutOfPlace{}
 	case "purchase":
 		return &Purchase{}
+	case "attempt":
+		return &Attempt{}
 	case "opening":
 		return &Opening{}
 	case "revocation":
@@ -285,6 +287,18 @@ func checkOutputs(v Vector) error {
 		outputs = v.Reaction != ""
 	case *Purchase:
 		outputs = v.Update != nil || v.Agrees != nil
+	case *Attempt:
+		n := len(v.Steps)
+		faults := 0
+		for _, h := range v.Steps {
+			if h.Fault {
+				faults++
+			}
+		}
+		if faults > 1 || faults == 1 && !v.Steps[n-1].Fault {
+			return fmt.Errorf("%d faults, one is allowed, in the last step", faults)
+		}
+		outputs = faults == 0
 	case *Opening:
 		outputs = v.Decision != ""
 	case *Limits:

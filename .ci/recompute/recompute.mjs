@@ -12,6 +12,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Cipher, Handshake, Refused, encrypt, hex, join, publicKey, unhex } from './noise.mjs';
 import { readCeremony, writeCeremony } from './ceremony.mjs';
+import { attempt as attempted } from './attempt.mjs';
 import { batch } from './batch.mjs';
 import { commitment, revocation } from './commitment.mjs';
 import { htlcExpiry } from './expiry.mjs';
@@ -228,7 +229,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  opening: openingMessage, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

@@ -37,6 +37,7 @@ func schemas() map[string]object {
 		"script":           scriptSchema(),
 		"ceremony_message": ceremonyMessageSchema(),
 		"conversation":     conversationSchema(),
+		"attempt":          attemptSchema(),
 		"opening":          openingSchema(),
 		"purchase":         purchaseSchema(),
 		"out_of_place":     outOfPlaceSchema(),

@@ -112,6 +112,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.outOfPlace(v)
 	case *vectors.Purchase:
 		return r.purchase(v)
+	case *vectors.Attempt:
+		return r.attempt(v)
 	case *vectors.Opening:
 		return r.opening(v)
 	case *vectors.Limits:
