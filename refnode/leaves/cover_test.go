@@ -32,10 +32,9 @@ func (s *shown) Spend(_ context.Context, o btcwire.OutPoint) (chain.Spend, bool,
 	return spend, found, s.err
 }
 
-// A client with more than its cover leaves when its LSP is late, and not while it keeps to
-// what an exit that begins at T - exit_time may take at most (CHG-029): each transaction
-// of the path counts at a height of its own.
-func TestAnLSPIsLate(t *testing.T) {
+// wideTree is that of a factory with states on two levels.
+func wideTree(t *testing.T) *factory.Tree {
+	t.Helper()
 	w := roletest.New(t, 2)
 	shape, err := factory.ParseShape("kickoff 1 / state 2 / kickoff 1 / dw 1")
 	if err != nil {
@@ -50,7 +49,14 @@ func TestAnLSPIsLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Run(nil)
-	tree := w.LSP.LSP.Factories()[0].Tree
+	return w.LSP.LSP.Factories()[0].Tree
+}
+
+// A client with more than its cover leaves when its LSP is late, and not while it keeps to
+// what an exit that begins at T - exit_time may take at most (CHG-029): each transaction
+// of the path counts at a height of its own.
+func TestAnLSPIsLate(t *testing.T) {
+	tree := wideTree(t)
 	terms := tree.Factory().Terms()
 	exit := terms.Params.ExitHeight(terms.Shape)
 	s := &shown{spends: map[btcwire.OutPoint]chain.Spend{}}
@@ -93,6 +99,44 @@ func TestAnLSPIsLate(t *testing.T) {
 	}
 	s.err = errors.New("no answer")
 	if _, err := leaves.Late(role.Chain{Backend: s}, tree, 1); err == nil {
+		t.Error("a chain that does not answer")
+	}
+}
+
+// A channel of a leaf is voided by a distribution above it, and by nothing else: another
+// state of the same kickoff may have it too.
+func TestAChannelOfALeafIsVoided(t *testing.T) {
+	tree := wideTree(t)
+	s := &shown{spends: map[btcwire.OutPoint]chain.Spend{}}
+	ch := role.Channel{ChannelOutput: ceremony.ChannelOutput{Client: 1}}
+	voided := func(what string, want bool) {
+		t.Helper()
+		if got, err := leaves.Voided(role.Chain{Backend: s}, tree, ch); err != nil || got != want {
+			t.Errorf("%s: voided %v, %v", what, got, err)
+		}
+	}
+	for _, id := range tree.Factory().Layout().Path(1) {
+		n, _ := tree.Node(id)
+		at := n.Tx.Outpoint()
+		show := func(tx *btcwire.MsgTx, confirmed bool) {
+			spend := chain.Spend{Transaction: chain.Transaction{Tx: tx}}
+			spend.Confirmed = confirmed
+			s.spends[at] = spend
+		}
+		voided("nothing spends "+id.String(), false)
+		show(n.Distribution.Msg, false)
+		voided("a distribution waits for a block", false)
+		show(n.Distribution.Msg, true)
+		voided("a distribution spends "+id.String(), true)
+		other := n.Tx.Msg.Copy()
+		other.TxIn[0].Sequence++
+		show(other, true)
+		voided("another state spends "+id.String(), false)
+		show(n.Tx.Msg, true)
+	}
+	voided("the leaf is on the chain", false)
+	s.err = errors.New("no answer")
+	if _, err := leaves.Voided(role.Chain{Backend: s}, tree, ch); err == nil {
 		t.Error("a chain that does not answer")
 	}
 }

@@ -1,4 +1,7 @@
 package leaves
 
-// Late is late, for its tests.
-var Late = late
+// For their tests.
+var (
+	Late   = late
+	Voided = voided
+)
