@@ -211,6 +211,8 @@ func blank(kind string) Vector {
 		return &Purchase{}
 	case "attempt":
 		return &Attempt{}
+	case "own_exit":
+		return &OwnExit{}
 	case "opening":
 		return &Opening{}
 	case "revocation":
@@ -299,6 +301,8 @@ func checkOutputs(v Vector) error {
 			return fmt.Errorf("%d faults, one is allowed, in the last step", faults)
 		}
 		outputs = faults == 0
+	case *OwnExit:
+		outputs = v.Waits != nil
 	case *Opening:
 		outputs = v.Decision != ""
 	case *Limits:

@@ -19,7 +19,7 @@ import { htlcExpiry } from './expiry.mjs';
 import { conversation } from './conversation.mjs';
 import { Mismatch } from './exchange.mjs';
 import { history } from './history.mjs';
-import { limits, split } from './limits.mjs';
+import { delays, limits, split } from './limits.mjs';
 import { decide } from './open.mjs';
 import { opening } from './opening.mjs';
 import { place } from './place.mjs';
@@ -200,6 +200,17 @@ function purchased(v) {
   for (const [name, value] of Object.entries(got)) same(name, value, v[name]);
 }
 
+// ownExit compares a height with that of a client's own way out, and what it has with its
+// cover (CHG-029).
+function ownExit(v) {
+  const last = delays(v.parameters, v.shape).exit_height + v.parameters.confirm_blocks;
+  const has = v.channels.reduce((n, c) => n + c.own_msat + c.incoming_msat, 0);
+  same('waits', attempt(v, () => {
+    if (v.height >= last && has > 1000 * v.cover) throw new Fault('leaves', 'channels', undefined, 'CHG-029');
+    return true;
+  }, { guilty: 'lsp' }), v.waits);
+}
+
 function ceremonyMessage(v) {
   const layout = ceremonies.find((l) => l.name === v.message);
   if (v.op === 'encode') return same('bytes', attempt(v, () => writeCeremony(layout, v)), v.bytes);
@@ -229,7 +240,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, own_exit: ownExit, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

@@ -11,15 +11,25 @@ import (
 	"superscalar/wire/rule"
 )
 
-// beyond are the factories in which the client has more than its cover, committed HTLCs
-// towards it included: it leaves those whose LSP is late on its own way out (CHG-029).
-// What the tree pays at T is less than what it has.
+// Beyond says whether a client that has msat in its channels, committed HTLCs towards it
+// included, of which cover sat are paid at T, starts its own way out at a height when its
+// LSP has published nothing: with more than its cover, from T - exit_time + S on (CHG-029).
+func Beyond(terms factory.Terms, height factory.Height, has payment.Msat, cover factory.Sat, rules rule.Set) bool {
+	return height >= firstDue(terms) && channel.MilliSat(has) > 1000*channel.MilliSat(cover) && rules.On(rule.CHG029)
+}
+
+// firstDue is the height at which the first transaction of a path is on the chain when the
+// LSP begins in time.
+func firstDue(terms factory.Terms) factory.Height {
+	return terms.Params.ExitHeight(terms.Shape) + factory.Height(terms.Params.ConfirmBlocks)
+}
+
+// beyond are the factories in which the client has more than its cover and whose LSP is
+// late on its own way out (CHG-029). What the tree pays at T is less than what it has.
 func (k *Keeper) beyond(f standing, held []role.Channel) (reason string, err error) {
-	if len(held) == 0 || !k.cfg.Rules.On(rule.CHG029) {
-		return "", nil
-	}
-	client := held[0].Client
-	if behind, err := late(k.cfg.Chain, f.tree, client); err != nil || !behind {
+	terms := f.tree.Factory().Terms()
+	tip, err := k.cfg.Chain.Tip()
+	if err != nil || len(held) == 0 || tip < firstDue(terms) {
 		return "", err
 	}
 	has := payment.Msat(0)
@@ -28,8 +38,12 @@ func (k *Keeper) beyond(f standing, held []role.Channel) (reason string, err err
 			has += c.Local + c.Incoming
 		}
 	}
+	client := held[0].Client
 	cover, err := f.tree.Cover(client)
-	if err != nil || channel.MilliSat(has) <= 1000*channel.MilliSat(cover) {
+	if err != nil || !Beyond(terms, tip, has, cover, k.cfg.Rules) {
+		return "", err
+	}
+	if behind, err := late(k.cfg.Chain, tip, f.tree, client); err != nil || !behind {
 		return "", err
 	}
 	return fmt.Sprintf("%s, and %d sat are covered; the LSP has not left", has, cover), nil
@@ -39,19 +53,17 @@ func (k *Keeper) beyond(f standing, held []role.Channel) (reason string, err err
 // it would be, had the LSP begun at T - exit_time and did each confirm within S blocks of
 // when it could. Where the LSP keeps to that, to publish the same costs a second fee and
 // gains nothing.
-func late(c role.Chain, t *factory.Tree, client factory.ClientIndex) (bool, error) {
-	tip, err := c.Tip()
-	if err != nil {
-		return false, err
-	}
+func late(c role.Chain, tip factory.Height, t *factory.Tree, client factory.ClientIndex) (bool, error) {
 	terms := t.Factory().Terms()
-	due := terms.Params.ExitHeight(terms.Shape)
-	for _, id := range t.Factory().Layout().Path(client) {
+	due := firstDue(terms)
+	for i, id := range t.Factory().Layout().Path(client) {
 		n, built := t.Node(id)
 		if !built {
 			return false, fmt.Errorf("transaction %s is not in view", id)
 		}
-		due += factory.Height(terms.Params.ConfirmBlocks)
+		if i > 0 {
+			due += factory.Height(terms.Params.ConfirmBlocks)
+		}
 		if n.Kind == factory.State {
 			due += factory.Height(n.Tx.Sequence())
 		}

@@ -39,6 +39,7 @@ func schemas() map[string]object {
 		"conversation":     conversationSchema(),
 		"attempt":          attemptSchema(),
 		"opening":          openingSchema(),
+		"own_exit":         ownExitSchema(),
 		"purchase":         purchaseSchema(),
 		"out_of_place":     outOfPlaceSchema(),
 		"commitment":       commitmentSchema(),

@@ -114,6 +114,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.purchase(v)
 	case *vectors.Attempt:
 		return r.attempt(v)
+	case *vectors.OwnExit:
+		return r.ownExit(v)
 	case *vectors.Opening:
 		return r.opening(v)
 	case *vectors.Limits:
