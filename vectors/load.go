@@ -213,6 +213,8 @@ func blank(kind string) Vector {
 		return &Attempt{}
 	case "own_exit":
 		return &OwnExit{}
+	case "relayed_error":
+		return &RelayedError{}
 	case "opening":
 		return &Opening{}
 	case "revocation":
@@ -303,6 +305,8 @@ func checkOutputs(v Vector) error {
 		outputs = faults == 0
 	case *OwnExit:
 		outputs = v.Waits != nil
+	case *RelayedError:
+		outputs = v.Relayed != nil
 	case *Opening:
 		outputs = v.Decision != ""
 	case *Limits:

@@ -5,7 +5,8 @@ package vectors
 type HTLCExpiry struct {
 	Head
 	// Op is "receive", "release", "offer" or "forward", which may be refused,
-	// or "pay" or "invoice", which compute a number.
+	// or "final", which may be refused too,
+	// "pay" or "invoice", which compute a number.
 	Op           string `json:"op"`
 	EarlyWarning Uint   `json:"early_warning_time"` // blocks; of the incoming channel in "forward"
 	Height       *Uint  `json:"height,omitempty"`   // absent where it does not matter

@@ -9,6 +9,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, join as path } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { chacha20 } from '@noble/ciphers/chacha.js';
+import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { Cipher, Handshake, Refused, encrypt, hex, join, publicKey, unhex } from './noise.mjs';
 import { readCeremony, writeCeremony } from './ceremony.mjs';
@@ -211,6 +213,16 @@ function ownExit(v) {
   }, { guilty: 'lsp' }), v.waits);
 }
 
+// relayedError adds a layer to an error that goes back (BOLT 4).
+function relayedError(v) {
+  const key = hmac(sha256, Uint8Array.from(Buffer.from('ammag', 'ascii')), unhex(v.shared_secret));
+  const right = hex(chacha20(key, new Uint8Array(12), unhex(v.reason)));
+  same('relayed', attempt(v, () => {
+    if (v.claim !== undefined && v.claim !== right) throw new Fault('wrong-reason', 'reason', undefined, 'CHAN-017');
+    return right;
+  }, { guilty: 'lsp' }), v.relayed);
+}
+
 function ceremonyMessage(v) {
   const layout = ceremonies.find((l) => l.name === v.message);
   if (v.op === 'encode') return same('bytes', attempt(v, () => writeCeremony(layout, v)), v.bytes);
@@ -240,7 +252,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, own_exit: ownExit, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, relayed_error: relayedError, own_exit: ownExit, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

@@ -6,17 +6,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"superscalar/wire"
-	"superscalar/wire/rule"
 )
-
-// padding is what this payer adds to a delta that it does not choose
-// (CHAN-016).
-func (r *Router) padding(p Blocks) Blocks {
-	if !r.cfg.Rules.On(rule.CHAN016) {
-		return 0
-	}
-	return p
-}
 
 // over says that no more parts are sent. The first reason stays.
 func (p *payment) over(why Reason) {

@@ -76,6 +76,20 @@ func (e Expiries) FirstHop(expiry Height, earlyWarning Blocks) Height {
 	return expiry + Height(earlyWarning)
 }
 
+// Final is the expiry that a payer tells the payee, who asks for delta, at least 18
+// blocks: padded, since the payee may see another height (CHAN-016).
+func (e Expiries) Final(delta Blocks) Height {
+	return e.Height + Height(max(delta, ClaimMargin)+e.padding(FinalPadding))
+}
+
+// padding is what a payer adds to a delta that it does not choose (CHAN-016).
+func (e Expiries) padding(p Blocks) Blocks {
+	if !e.Rules.On(rule.CHAN016) {
+		return 0
+	}
+	return p
+}
+
 // FinalDelta is the min_final_cltv_expiry_delta of an invoice: the highest early
 // warning time of the channels that can receive it on top of what the payee
 // itself asks for, at least 18 blocks (PCF-093). The own part gives way, down to 18

@@ -158,16 +158,22 @@ func (r *Router) giveUp() {
 // relay hands an error of downstream to upstream: a reason as it is, under one
 // more layer (CHAN-017), everything else as this node's own.
 func (r *Router) relay(in *incoming, e HTLCFailed) {
+	r.failWith(in, e.Relayed(in.Secret, r.cfg.Rules))
+}
+
+// Relayed is the reason that upstream is told, with whose onion this node shares secret.
+func (e HTLCFailed) Relayed(secret [32]byte, rules rule.Set) []byte {
+	own := func(f Failure) []byte { return obfuscate(secret, true, f.packet()) }
 	switch {
 	case e.Dropped:
-		r.fail(in, failure(TemporaryChannelFailure))
+		return own(failure(TemporaryChannelFailure))
 	case e.Malformed != nil && e.Malformed.Code&BadOnion != 0:
-		r.fail(in, failure(e.Malformed.Code, e.Malformed.SHA[:]))
+		return own(failure(e.Malformed.Code, e.Malformed.SHA[:]))
 	case e.Malformed != nil:
-		r.fail(in, failure(TemporaryChannelFailure))
-	case len(e.Reason) > 0 && r.cfg.Rules.On(rule.CHAN017):
-		r.failWith(in, obfuscate(in.Secret, false, e.Reason))
+		return own(failure(TemporaryChannelFailure))
+	case len(e.Reason) > 0 && rules.On(rule.CHAN017):
+		return obfuscate(secret, false, e.Reason)
 	default:
-		r.fail(in, failure(PermanentChannelFailure))
+		return own(failure(PermanentChannelFailure))
 	}
 }

@@ -140,7 +140,7 @@ func (r *Router) checkShots(p *payment, shots []shot, fees Msat) error {
 		return fmt.Errorf("%w: %d attempts", ErrNoRoute, p.Attempts)
 	}
 	for _, s := range shots {
-		q, ok := s.path.price(s.amount, r.finalExpiry(p), r.padding(HopPadding))
+		q, ok := s.path.price(s.amount, r.finalExpiry(p), r.expiries().padding(HopPadding))
 		if !ok {
 			return ErrFee
 		}
@@ -159,7 +159,7 @@ func (r *Router) checkShots(p *payment, shots []shot, fees Msat) error {
 
 // finalExpiry is the expiry that the payee is told (CHAN-016).
 func (r *Router) finalExpiry(p *payment) Height {
-	return r.height + Height(max(p.request.FinalDelta, ClaimMargin)+r.padding(FinalPadding))
+	return r.expiries().Final(p.request.FinalDelta)
 }
 
 // errRefused is a part that its channel did not take.
@@ -173,7 +173,7 @@ func (r *Router) shoot(p *payment, s shot) error {
 		return err
 	}
 	final := r.finalExpiry(p)
-	q, ok := s.path.price(s.amount, final, r.padding(HopPadding))
+	q, ok := s.path.price(s.amount, final, r.expiries().padding(HopPadding))
 	if !ok {
 		return ErrFee
 	}

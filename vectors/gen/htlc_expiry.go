@@ -13,7 +13,7 @@ import (
 // above. The figures are sums of what stands in the vector, worked out here.
 func htlcExpiries() (vectors.File, error) {
 	f := file("PCF", "htlc_expiry", "SPEC.md 3.7: sums of the numbers in each vector",
-		"A node at height, with a channel of early_warning_time. op: \"receive\" an HTLC that is irrevocably committed, \"release\" the preimage of one that ends here, \"offer\" one that is forwarded, \"forward\" one from a channel of early_warning_time to one that asks for cltv_expiry_delta; blocks is how many it has to spare, and a bad one is refused. \"pay\": the route asks for cltv_expiry, blocks is the expiry of the HTLC on the own channel, without padding. \"invoice\": blocks is min_final_cltv_expiry_delta, early_warning_time the highest of the channels that can receive it and cltv_expiry_delta what the payee asks for itself, which gives way down to 18.")
+		"A node at height, with a channel of early_warning_time. op: \"receive\" an HTLC that is irrevocably committed, \"release\" the preimage of one that ends here, \"offer\" one that is forwarded, \"forward\" one from a channel of early_warning_time to one that asks for cltv_expiry_delta; blocks is how many it has to spare, and a bad one is refused. \"pay\": the route asks for cltv_expiry, blocks is the expiry of the HTLC on the own channel, without padding. \"invoice\": blocks is min_final_cltv_expiry_delta, early_warning_time the highest of the channels that can receive it and cltv_expiry_delta what the payee asks for itself, which gives way down to 18. \"final\": a payer tells the payee cltv_expiry, who asks for cltv_expiry_delta; blocks is what it has above the least, which is one block more than the sum.")
 	const height = 800_000
 	for _, ewt := range []int{0, 1, 144, 864, 1997} {
 		for _, op := range []struct {
@@ -44,10 +44,26 @@ func htlcExpiries() (vectors.File, error) {
 		f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head(slug("htlc-invoice", fmt.Sprint(c.ewt), fmt.Sprint(c.own)), rule.PCF093), Op: "invoice",
 			EarlyWarning: vectors.Uint(c.ewt), Delta: ptr(c.own), Blocks: ptr(c.want)})
 	}
+	f.Vectors = append(f.Vectors, finalExpiries(height)...)
 	f.Vectors = append(f.Vectors, lateExpiries(height)...)
 	f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head("htlc-invoice-1998", rule.PCF093, rule.PCF069), Op: "invoice",
 		EarlyWarning: 1998, Delta: ptr(18), Outcome: fault("refused", "early_warning_time", -1, rule.PCF069)})
 	return f, nil
+}
+
+// finalExpiries are what a payer tells the payee, who asks for a delta: one block more than
+// the sum, or several (CHAN-016).
+func finalExpiries(height int) []vectors.Vector {
+	var out []vectors.Vector
+	for _, delta := range []int{18, 40, 2015} {
+		for _, more := range []int{0, 1, 3} {
+			v := &vectors.HTLCExpiry{Head: head(slug("htlc-final", fmt.Sprint(delta), fmt.Sprint(more), "more"), rule.CHAN016), Op: "final",
+				Height: ptr(height), Expiry: ptr(height + delta + more), Delta: ptr(delta)}
+			decide(v, more-1, rule.CHAN016)
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // lateExpiries are more that are refused: what leaves out one of the three parts of a
@@ -137,12 +153,27 @@ func (r runner) htlcExpiry(v *vectors.HTLCExpiry) error {
 		got, err = e.Forward(at(v.Expiry), at(v.Outgoing), ewt, payment.Blocks(at(v.Delta)))
 	case "pay":
 		got = payment.Blocks(e.FirstHop(at(v.Expiry), ewt))
+	case "final":
+		got, err = r.finalExpiry(e, at(v.Expiry), payment.Blocks(at(v.Delta)))
 	case "invoice":
 		got, err = e.FinalDelta(payment.Blocks(at(v.Delta)), ewt)
 	default:
 		return fmt.Errorf("no op %q", v.Op)
 	}
 	return refusedExpiry(v, got, err)
+}
+
+// finalExpiry is how many blocks an expiry has above the least that a payer may tell the
+// payee. This node's own may not be under that.
+func (r runner) finalExpiry(e payment.Expiries, expiry payment.Height, delta payment.Blocks) (payment.Blocks, error) {
+	least := e.Height + payment.Height(delta) + 1
+	if own := e.Final(delta); own < least {
+		return 0, fmt.Errorf("this node says %d", own)
+	}
+	if expiry < least {
+		return 0, &payment.ExpiryError{Rule: rule.CHAN016, Missing: payment.Blocks(least - expiry)}
+	}
+	return payment.Blocks(expiry - least), nil
 }
 
 // refusedExpiry compares a result with that of a vector.
@@ -171,7 +202,7 @@ func refusedExpiry(v *vectors.HTLCExpiry, got payment.Blocks, err error) error {
 func htlcExpirySchema() object {
 	u16, u32 := upTo(1<<16-1), upTo(1<<32-1)
 	return schema("htlc_expiry", "One expiry and the early warning time that it needs", object{
-		"op":                 oneOf("receive", "release", "offer", "forward", "pay", "invoice"),
+		"op":                 oneOf("receive", "release", "offer", "forward", "pay", "invoice", "final"),
 		"early_warning_time": u16,
 	}, object{
 		"blocks": about("To spare; in pay the expiry to offer, in invoice min_final_cltv_expiry_delta.", u32),

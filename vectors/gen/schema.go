@@ -39,6 +39,7 @@ func schemas() map[string]object {
 		"conversation":     conversationSchema(),
 		"attempt":          attemptSchema(),
 		"opening":          openingSchema(),
+		"relayed_error":    relayedErrorSchema(),
 		"own_exit":         ownExitSchema(),
 		"purchase":         purchaseSchema(),
 		"out_of_place":     outOfPlaceSchema(),
