@@ -62,8 +62,7 @@ func TestAnLSPIsLate(t *testing.T) {
 	s := &shown{spends: map[btcwire.OutPoint]chain.Spend{}}
 	late := func(at factory.Height) bool {
 		t.Helper()
-		s.tip = at
-		got, err := leaves.Late(role.Chain{Backend: s}, tree, 1)
+		got, err := leaves.Late(role.Chain{Backend: s}, at, tree, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +97,7 @@ func TestAnLSPIsLate(t *testing.T) {
 		t.Error("the leaf is on the chain, and the LSP is late")
 	}
 	s.err = errors.New("no answer")
-	if _, err := leaves.Late(role.Chain{Backend: s}, tree, 1); err == nil {
+	if _, err := leaves.Late(role.Chain{Backend: s}, terms.Params.Expiry, tree, 1); err == nil {
 		t.Error("a chain that does not answer")
 	}
 }
