@@ -47,6 +47,7 @@ const (
 // nothing of a commitment that was revoked.
 func (e *ending) account() {
 	e.t.Helper()
+	e.poisoned()
 	b := &books{
 		e: e, outputs: map[btcwire.OutPoint]*btcwire.TxOut{}, taken: make([]int64, len(e.all())),
 		left: map[btcwire.OutPoint]int64{}, forfeit: map[btcwire.OutPoint]bool{},

@@ -154,6 +154,9 @@ func (e *ending) wake() {
 			e.asleep = min(e.asleep, e.woken)
 		}
 	}
+	if e.asleep == 0 {
+		e.awakes()
+	}
 }
 
 // double starts another node of a thief, and has it leave.

@@ -28,6 +28,7 @@ type ending struct {
 	asleep  int                               // blocks that the honest parties sleep at most
 	woken   int                               // blocks that they sleep once the thief has a leaf on the chain
 	cover   []payment.Msat                    // of clients, where it is all that is promised
+	awake   chain.Height                      // when they began again, 0: they did not sleep
 }
 
 // mostBlocks is when channels that have not ended never will: above the expiry of any

@@ -33,13 +33,14 @@ func wrong(t *testing.T, seed uint64, id rule.ID) (what string) {
 }
 
 // TestStormsNotice makes nodes that do not keep a rule, and wants a storm to end badly: they
-// do not punish, or do not publish what pays them when the factory has expired.
+// do not punish, do not publish what pays them when the factory has expired, or keep their
+// poison of replaced leaves to themselves.
 func TestStormsNotice(t *testing.T) {
 	t.Parallel()
 	if testing.Short() || raced {
 		t.Skip("storms of nodes that keep all rules run already")
 	}
-	for id, first := range map[rule.ID]uint64{rule.CHAN025: 4, rule.DIST009: 2} {
+	for id, first := range map[rule.ID]uint64{rule.CHAN025: 4, rule.DIST009: 2, rule.POI007: 25} {
 		t.Run(string(id), func(t *testing.T) {
 			const tries = 8
 			for i := range uint64(tries) {
