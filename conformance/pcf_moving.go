@@ -193,6 +193,14 @@ func commitmentCases() []harness.Case {
 			ch.Provoke(rule.PCF138, signed, "a commitment_signed on the output in use", harness.WarnAndClose...)
 			afterwards(ch)
 		}),
+		moving("stands-called-off", "A node takes no commitment on the output in use while its factory_change_abort is not answered.", rule.PCF138, func(_ *harness.Play, ch *harness.Channel) {
+			ch.Offer()
+			signed := ch.SignsUnasked()
+			committed(ch)
+			harness.Withhold[*wire.ChangeAbort](ch, func() { ch.Order(harness.OrderAbort) })
+			ch.Provoke(rule.PCF138, signed, "a commitment_signed on the output in use", harness.WarnAndClose...)
+			afterwards(ch)
+		}),
 		moving("other-continue", "A node refuses factory_change_continue with another outpoint.", rule.PCF147, func(_ *harness.Play, ch *harness.Channel) {
 			ch.Change()
 			kept := harness.Withhold[*wire.ChangeContinue](ch, func() { ch.Start(0) })
