@@ -273,6 +273,9 @@ func (m *Machine) removalReceived(msg *wire.Base) {
 		m.warn("", fmt.Sprintf("update_fail_malformed_htlc: failure_code %#x lacks BADONION", x.Code))
 		return
 	}
+	if len(x.Reason) > maxTaken && m.on(rule.CHAN017+"/bounded") {
+		x = &removal{Kind: malformed, Code: temporaryChannelFailure}
+	}
 	x.Stage = proposed
 	h.Removal = x
 	if x.Kind == fulfilled {

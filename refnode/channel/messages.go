@@ -10,26 +10,28 @@ import (
 // The base messages of BOLT 2 that package wire keeps as they arrived. Their
 // layout has been checked by the time a Machine sees them.
 const (
-	typeFundingCreated wire.MsgType = 34
-	typeFundingSigned  wire.MsgType = 35
-	typeChannelReady   wire.MsgType = 36
-	typeShutdown       wire.MsgType = 38
-	typeClosingSigned  wire.MsgType = 39
-	typeAddHTLC        wire.MsgType = 128
-	typeFulfilHTLC     wire.MsgType = 130
-	typeFailHTLC       wire.MsgType = 131
-	typeRevokeAndAck   wire.MsgType = 133
-	typeUpdateFee      wire.MsgType = 134
-	typeFailMalformed  wire.MsgType = 135
-	onionSize                       = 1366
-	recordPathKey                   = 0 // of update_add_htlc
-	recordAlias                     = 1 // of channel_ready
-	recordFeeRange                  = 1 // of closing_signed
-	badOnion                        = 0x8000
-	maxReason                       = 65535 - 2 - 32 - 8 - 2 // bytes of update_fail_htlc
-	feeRangeSize                    = 16
-	aliasSize                       = 8
-	lockTimeThreshold  Height       = 500_000_000 // BOLT 2: cltv_expiry stays under it
+	typeFundingCreated      wire.MsgType = 34
+	typeFundingSigned       wire.MsgType = 35
+	typeChannelReady        wire.MsgType = 36
+	typeShutdown            wire.MsgType = 38
+	typeClosingSigned       wire.MsgType = 39
+	typeAddHTLC             wire.MsgType = 128
+	typeFulfilHTLC          wire.MsgType = 130
+	typeFailHTLC            wire.MsgType = 131
+	typeRevokeAndAck        wire.MsgType = 133
+	typeUpdateFee           wire.MsgType = 134
+	typeFailMalformed       wire.MsgType = 135
+	onionSize                            = 1366
+	recordPathKey                        = 0 // of update_add_htlc
+	recordAlias                          = 1 // of channel_ready
+	recordFeeRange                       = 1 // of closing_signed
+	badOnion                             = 0x8000
+	maxReason                            = 65535 - 2 - 32 - 8 - 2 // bytes of update_fail_htlc
+	maxTaken                             = 32 + 2 + 1024 + 2      // bytes of those that are kept and passed on (CHAN-017)
+	temporaryChannelFailure              = 0x1007                 // BOLT 4: in place of the others
+	feeRangeSize                         = 16
+	aliasSize                            = 8
+	lockTimeThreshold       Height       = 500_000_000 // BOLT 2: cltv_expiry stays under it
 )
 
 // payload builds the body of a base message.

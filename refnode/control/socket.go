@@ -23,8 +23,12 @@ const maxAskers = 16
 // acceptPause is how long nobody is accepted after the operating system refused to.
 const acceptPause = 100 * time.Millisecond
 
-// replyTime is how long an asker may take to read the last reply when the node ends.
-const replyTime = time.Second
+// replyTime is how long an asker may take to read the last reply when the node ends,
+// and readTime any other one: who does not read keeps others from asking.
+const (
+	replyTime = time.Second
+	readTime  = 10 * time.Second
+)
 
 // ErrNoNode says that nobody answers at a socket.
 var ErrNoNode = errors.New("no node runs there")
@@ -36,6 +40,33 @@ type Socket struct {
 	listener *net.UnixListener
 	asking   chan struct{} // a token for each asker
 	ended    sync.WaitGroup
+	readTime time.Duration
+}
+
+// replies is where the replies to an asker are written, each in limited time.
+type replies struct {
+	c    *net.UnixConn
+	time time.Duration
+
+	mu   sync.Mutex
+	last bool // the node ends: the deadline is set
+}
+
+func (r *replies) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	if !r.last {
+		_ = r.c.SetWriteDeadline(time.Now().Add(r.time))
+	}
+	r.mu.Unlock()
+	return r.c.Write(b)
+}
+
+// end says that the reply that is being written is the last one.
+func (r *replies) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = true
+	_ = r.c.SetWriteDeadline(time.Now().Add(min(r.time, replyTime)))
 }
 
 // Listen makes the socket. The caller holds the lock of the data directory: a
@@ -55,7 +86,7 @@ func Listen(path string) (*Socket, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, fmt.Errorf("control socket: %w", errors.Join(err, l.Close()))
 	}
-	return &Socket{listener: l, asking: make(chan struct{}, maxAskers)}, nil
+	return &Socket{listener: l, asking: make(chan struct{}, maxAskers), readTime: readTime}, nil
 }
 
 // Serve obeys whoever connects, several at a time, until ctx ends or one of them
@@ -85,11 +116,12 @@ func (s *Socket) Serve(ctx context.Context, n Node) (stopped bool) {
 		s.ended.Go(func() {
 			defer func() { <-s.asking }()
 			defer c.Close()
+			out := &replies{c: c, time: s.readTime}
 			defer context.AfterFunc(ctx, func() { // nothing more is read, and a reply is not waited for
 				_ = c.SetReadDeadline(time.Unix(1, 0))
-				_ = c.SetWriteDeadline(time.Now().Add(replyTime))
+				out.end()
 			})()
-			if stop, _ := serve(ctx, c, c, n); stop { // who hangs up is not answered
+			if stop, _ := serve(ctx, c, out, n); stop { // who hangs up is not answered
 				once.Do(func() { stopped = true })
 				cancel()
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"superscalar/refnode/control"
 	"superscalar/refnode/transport"
@@ -118,6 +119,45 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Who asks and never reads holds nothing up, be it as many as are answered at a time:
+// others are, once these have had their time, and the node ends, though nobody has.
+func TestAskersThatNeverRead(t *testing.T) {
+	for _, readTime := range []time.Duration{50 * time.Millisecond, time.Hour} {
+		path := filepath.Join(t.TempDir(), control.SocketName)
+		s, err := control.Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetReadTime(readTime)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan bool, 1)
+		go func() { ended <- s.Serve(ctx, &calm{dialled: make(chan struct{})}) }()
+		line := []byte(strings.Repeat(`{"cmd":"status","id":1}`+"\n", 1000))
+		for range control.MaxAskers {
+			deaf, err := net.Dial("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer deaf.Close()
+			_ = deaf.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+			for err == nil { // until neither side takes more
+				_, err = deaf.Write(line)
+			}
+		}
+		if readTime < time.Minute {
+			if reply, err := control.Ask(t.Context(), path, order("status")); err != nil || !strings.Contains(string(reply), `"ok":true`) {
+				t.Errorf("status: %s, %v", reply, err)
+			}
+		}
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the node waits for those who do not read")
+		}
+	}
 }
 
 // Who asks can stop waiting.

@@ -158,6 +158,9 @@ func (x *scripted) isOver(s *state, fatal func(string), n *tally) {
 func (x *scripted) claims(s *state, fatal func(string)) bool {
 	x.t.Helper()
 	made := slices.Clone(x.made)
+	if x.m.ClosingTx != nil {
+		made = nil // what both have signed is out
+	}
 	if s.first {
 		slices.Reverse(made)
 	}
@@ -171,13 +174,16 @@ func (x *scripted) claims(s *state, fatal func(string)) bool {
 		if !has {
 			continue
 		}
-		if len(x.w.chain.Mempool()) > 0 {
+		if x.kind != outside && len(x.w.chain.Mempool()) > 0 {
 			fatal("a commitment is out before its funding transaction")
 		}
+		published := func() *btcwire.MsgTx { return x.w.spender(btcwire.OutPoint{Hash: f.tx.TxHash()}) }
+		commitment := published() // outside of factories it does not wait for a block
 		x.confirm(f)
-		var commitment *btcwire.MsgTx
 		x.w.until("the node publishes its commitment", func() bool {
-			commitment = x.w.spender(btcwire.OutPoint{Hash: f.tx.TxHash()})
+			if commitment == nil {
+				commitment = published()
+			}
 			return commitment != nil
 		})
 		x.w.pass(1+delay, x.table.party)

@@ -59,7 +59,7 @@ var messages = []message{
 		return x.proposal(sha(append([]byte("another"), id[:]...)))
 	}},
 	{name: "accept_channel", under: "accept", opens: true, write: func(x *scripted, id wire.ChannelID) wire.Message {
-		return channel.NewAccept(x.proposal(id), x.points())
+		return x.accept(x.proposal(id))
 	}},
 	{name: "funding_created", under: "created", opens: true, write: func(x *scripted, id wire.ChannelID) wire.Message {
 		return base(fundingCreated, id, make([]byte, 34), signature())
@@ -204,12 +204,30 @@ const (
 	delay    = 5           // blocks until the node has its own
 )
 
-// proposal is an open_channel of a channel in a factory.
+// proposal is an open_channel.
 func (x *scripted) proposal(temporary wire.ChannelID) *wire.OpenChannel {
-	in := wire.ChannelInFactory{ProtocolID: wire.Codec{}.LoopbackID(), InstanceID: sha(temporary[:]), EarlyWarningTime: 144}
-	o := channel.NewOpen(node.Regtest, temporary, capacity, in, x.points())
+	o := channel.NewOutsideOpen(node.Regtest, temporary, capacity, pushed, x.points())
+	if x.kind != outside {
+		o = channel.NewOpen(node.Regtest, temporary, capacity, inFactory(temporary), x.points())
+	}
+	if x.kind == zeroFee {
+		channel.ZeroFee(o)
+	}
 	o.PushMsat, o.ToSelfDelay = pushed, delay
 	return o
+}
+
+// inFactory is the factory of a channel, each has one of its own.
+func inFactory(temporary wire.ChannelID) wire.ChannelInFactory {
+	return wire.ChannelInFactory{ProtocolID: wire.Codec{}.LoopbackID(), InstanceID: sha(temporary[:]), EarlyWarningTime: 144}
+}
+
+// accept is what answers an open_channel.
+func (x *scripted) accept(o *wire.OpenChannel) *wire.AcceptChannel {
+	if x.kind == outside {
+		return channel.NewOutsideAccept(o, x.points())
+	}
+	return channel.NewAccept(o, x.points())
 }
 
 // newest is the output that the last change leads to, or the first one.

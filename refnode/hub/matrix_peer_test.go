@@ -51,7 +51,8 @@ type scripted struct {
 	unheard []wire.Message
 
 	said     string // the message of the point
-	bought   bool   // the node opens the channel
+	kind     sort
+	bought   bool // the node opens the channel
 	invoices int
 }
 

@@ -9,8 +9,9 @@ import (
 
 // readTable reads the table of section 3.9 of SPEC.md: what a node does, by the state
 // of the channel and the column of the message. Its rows and columns have to be those
-// that are played.
-func readTable(t *testing.T) map[string]map[string]reaction {
+// that are played. The head is that of its first column: there is one for channels
+// outside factories, too.
+func readTable(t *testing.T, head string, states []state) map[string]map[string]reaction {
 	t.Helper()
 	text, err := os.ReadFile("../../SPEC.md")
 	check(t, err)
@@ -20,6 +21,7 @@ func readTable(t *testing.T) map[string]map[string]reaction {
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var columns, rows []string
+	in := false // the table with this head
 	table := map[string]map[string]reaction{}
 	for line := range strings.Lines(section) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
@@ -27,9 +29,11 @@ func readTable(t *testing.T) map[string]map[string]reaction {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
 		switch {
-		case cells[0] == "the channel is":
-			columns = cells[1:]
-		case columns == nil || !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---"):
+		case strings.HasPrefix(line, "| the channel"):
+			if in = cells[0] == head; in {
+				columns = cells[1:]
+			}
+		case !in || !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---"):
 		case len(cells) != len(columns)+1:
 			t.Fatalf("the row %q has %d cells, the table %d", cells[0], len(cells), len(columns)+1)
 		default:

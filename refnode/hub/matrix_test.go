@@ -36,16 +36,18 @@ const (
 	opener   reaction = "O" // takes it of the side that opened the channel, warns the other
 )
 
-// everyPoint plays the channels that the node opened as thoroughly as those of its peer.
-var everyPoint = flag.Bool("everypoint", false, "play every message in every state from both sides of a channel")
+// everyPoint plays all channels as thoroughly as those of the peer in a factory, with
+// anchors.
+var everyPoint = flag.Bool("everypoint", false, "play every message in every state from both sides of every kind of channel")
 
 // sample is how many points one stands for where not all are played: under the race
-// detector, and of the channels that the node opened, to which little is different.
+// detector, and of the channels that the node opened or that are of another kind, to
+// which little is different.
 const sample = 7
 
 // leftOut reports whether a point is not played.
-func leftOut(s *state, i int, bought bool) bool {
-	all := !raced && !testing.Short() && (!bought || *everyPoint)
+func leftOut(s *state, i int, k sort, bought bool) bool {
+	all := !raced && !testing.Short() && (!bought && k == anchors || *everyPoint)
 	return !all && (i+len(s.name))%sample != 0
 }
 
@@ -59,22 +61,25 @@ type tally struct{ rows, points, left, strangers, lived, failed, claimed atomic.
 // the chain before its funding transaction and all of it there after. At the end the
 // node starts again and has to know every channel as before.
 func TestEveryMessageInEveryState(t *testing.T) {
-	want := readTable(t)
 	var n tally
 	rows := 0
 	t.Run("states", func(t *testing.T) {
-		for i := range states {
-			s := &states[i]
-			for _, bought := range []bool{false, true} {
-				if bought && s.first {
-					continue // it has a side
+		for _, k := range []sort{anchors, zeroFee, outside} {
+			head, states := k.table()
+			want := readTable(t, head, states)
+			for i := range states {
+				s := &states[i]
+				for _, bought := range []bool{false, true} {
+					if bought && (s.first || k == zeroFee && !*everyPoint) {
+						continue // it has a side, or there are enough of them
+					}
+					rows++
+					t.Run(fmt.Sprintf("%s/%s/%s", s.name, openedBy(bought), k), func(t *testing.T) {
+						t.Parallel()
+						n.rows.Add(1)
+						play(t, s, k, bought, want, &n)
+					})
 				}
-				rows++
-				t.Run(fmt.Sprintf("%s/%s", s.name, openedBy(bought)), func(t *testing.T) {
-					t.Parallel()
-					n.rows.Add(1)
-					play(t, s, bought, want, &n)
-				})
 			}
 		}
 	})
@@ -93,19 +98,19 @@ func openedBy(bought bool) string {
 }
 
 // play plays one row.
-func play(t *testing.T, s *state, bought bool, want map[string]map[string]reaction, n *tally) {
+func play(t *testing.T, s *state, k sort, bought bool, want map[string]map[string]reaction, n *tally) {
 	tb := newTable(t)
 	var all []*scripted
 	sit := func() *scripted {
 		x := tb.sit(t)
-		x.bought = bought
+		x.kind, x.bought = k, bought
 		s.reach(x)
 		all = append(all, x)
 		return x
 	}
 	for i := range messages {
 		m := &messages[i]
-		if leftOut(s, i, bought) {
+		if leftOut(s, i, k, bought) {
 			n.left.Add(1)
 			continue
 		}
@@ -113,10 +118,7 @@ func play(t *testing.T, s *state, bought bool, want map[string]map[string]reacti
 		x.said = m.name
 		before := x.prints()
 		got := x.judge(x.provoke(m, x.idFor(s, m)), before)
-		expected := want[s.name][m.column()]
-		if expected == opener {
-			expected = map[bool]reaction{false: takes, true: warns}[bought]
-		}
+		expected := k.expects(want[s.name][m.column()], m, bought)
 		if got != expected {
 			t.Errorf("%s: %q, the table has %q; it said %v", m.name, got, expected, names(x.log))
 		} else if !t.Failed() {
@@ -124,7 +126,9 @@ func play(t *testing.T, s *state, bought bool, want map[string]map[string]reacti
 		}
 		n.points.Add(1)
 	}
-	strangers(t, s, sit, want, n)
+	if k == anchors || *everyPoint {
+		strangers(t, s, sit, want, n)
+	}
 	for _, x := range all {
 		x.drop()
 	}

@@ -34,6 +34,7 @@ type conn struct {
 	done    chan struct{} // the read loop is over
 	gone    chan struct{} // and so is everything else: nothing is given to plugins and channels, or taken from them
 	flushes sync.WaitGroup
+	hanging hanging
 
 	mu      sync.Mutex
 	machine *peer.Machine
@@ -70,6 +71,7 @@ func (n *Node) channels() peer.Channels {
 func (c *conn) serve() {
 	defer c.flushes.Wait()
 	defer c.tc.Close()
+	defer c.hanging.end()
 	defer close(c.done)
 	defer c.ended.Store(true)
 	c.flushes.Go(c.flush)
@@ -190,14 +192,38 @@ func (c *conn) linger() {
 	}
 }
 
-// hangUp is linger for a connection whose read loop waits for the peer: what it reads
-// yet is not looked at, and it is not read for long.
+// hanging is the end of a connection whose read loop waits for the peer.
+type hanging struct {
+	mu    sync.Mutex
+	began bool
+	timer transport.Timer
+}
+
+// hangUp is linger for such a connection, once: what it reads yet is not looked at, and
+// it is not read for long.
 func (c *conn) hangUp() {
+	h := &c.hanging
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.began {
+		return
+	}
+	h.began = true
 	if c.tc.CloseWrite() != nil {
 		c.close()
 		return
 	}
-	c.node.cfg.Clock.AfterFunc(lingerTime, c.close)
+	h.timer = c.node.cfg.Clock.AfterFunc(lingerTime, c.close)
+}
+
+// end says that the read loop is over.
+func (h *hanging) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.began = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
 }
 
 // order gives the machine an order of the operator.
