@@ -109,13 +109,19 @@ func (st *step) confirm(b *chain.Block) {
 				}
 				c.confirmed = payment.SCID(uint64(b.Height)<<40 | uint64(i)<<16 | uint64(c.machine.Fundings[0].Index))
 			}
-			c.machine.FundingConfirmed(txid)
-			if m := c.machine; m.Open.ChannelInFactory != nil && st.hub.cfg.Rules.On(rule.CHAN024) {
-				m.ForceClose("its output is on the chain") // does nothing to one that has failed
-			}
+			OutputConfirmed(c.machine, txid, st.hub.cfg.Rules)
 			st.touch(c)
 			st.keep(c)
 		}
+	}
+}
+
+// OutputConfirmed tells a channel that an output of it is in a block: one in a factory is
+// over then, and publishes its latest commitment (CHAN-024).
+func OutputConfirmed(m *channel.Machine, txid wire.Txid, rules rule.Set) {
+	m.FundingConfirmed(txid)
+	if m.Open.ChannelInFactory != nil && rules.On(rule.CHAN024) {
+		m.ForceClose("its output is on the chain") // does nothing to one that has failed
 	}
 }
 

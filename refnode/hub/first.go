@@ -49,7 +49,7 @@ func (st *step) signsFirst(c *entry, a channel.AskOutpoint) error {
 	switch {
 	case err != nil:
 		return err
-	case found && !bytes.HasPrefix(kept, txid[:]):
+	case found && OtherFirst(kept, txid):
 		return errOtherFirst
 	case found:
 		return nil
@@ -73,6 +73,10 @@ func (st *step) signsFirst(c *entry, a channel.AskOutpoint) error {
 	st.writes = append(st.writes, func(tx *store.Tx) error { return tx.Put(bucketFirst, name, record) })
 	return nil
 }
+
+// OtherFirst reports whether a first commitment of the peer is another one than that which
+// was signed on its output before, as it is kept (CHAN-035).
+func OtherFirst(kept []byte, txid wire.Txid) bool { return !bytes.HasPrefix(kept, txid[:]) }
 
 // first is what is kept of an output: on the disk, or by this step.
 func (st *step) first(name string) (kept []byte, found bool, err error) {

@@ -177,6 +177,9 @@ func (n *attemptNode) step(h *vectors.AttemptStep) (answer string, id vectors.He
 }
 
 func (r runner) attempt(v *vectors.Attempt) error {
+	if n := len(v.Steps); v.Error != nil && (n == 0 || v.Error.Kind != v.Steps[n-1].Answer) {
+		return fmt.Errorf("the last answer is no %s", v.Error.Kind)
+	}
 	n := &attemptNode{rules: r.rules}
 	for i := range v.Steps {
 		h := &v.Steps[i]

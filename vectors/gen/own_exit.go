@@ -76,8 +76,8 @@ func (r runner) ownExit(v *vectors.OwnExit) error {
 	switch {
 	case out && v.Error == nil:
 		return errors.New("it leaves")
-	case !out && v.Error != nil:
-		return fmt.Errorf("it waits, want that it %s", v.Error.Kind)
+	case v.Error != nil && (!out || v.Error.Kind != "leaves"):
+		return fmt.Errorf("it leaves: %v, want that it %s", out, v.Error.Kind)
 	}
 	return nil
 }

@@ -189,7 +189,10 @@ func (r runner) agree(v *vectors.Purchase, tree *factory.Tree) error {
 	step := vectors.Step{Do: "update", Level: v.Claim.Level, Position: v.Claim.Position, Remaining: &v.Claim.Remaining,
 		Capacities: v.Claim.Capacities, Stocks: v.Claim.Stocks, LSPChannelKey: v.Terms.LSPChannelKey}
 	_, _, err := r.step(historyOf(v), tree, &step)
-	_, mismatch := refusal(v, err)
+	agrees, mismatch := refusal(v, err)
+	if agrees && v.Error != nil {
+		return fmt.Errorf("it agrees, want %s", v.Error.Kind)
+	}
 	return mismatch
 }
 

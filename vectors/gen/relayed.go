@@ -3,6 +3,7 @@ package gen
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 
 	"superscalar/refnode/payment"
@@ -59,8 +60,8 @@ func (r runner) relayedError(v *vectors.RelayedError) error {
 	if v.Error == nil {
 		return sameBytes("relayed", got, v.Relayed)
 	}
-	if bytes.Equal(got, v.Claim) {
-		return errors.New("the claim is what it gives")
+	if bytes.Equal(got, v.Claim) || v.Error.Kind != "wrong-reason" {
+		return fmt.Errorf("it gives %x, want %s", got, v.Error.Kind)
 	}
 	return nil
 }

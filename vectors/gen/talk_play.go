@@ -7,6 +7,7 @@ import (
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/hub"
 	"superscalar/vectors"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -132,10 +133,7 @@ var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
 	"abort":    func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.AbortChange("it is ordered") },
 	"change":   func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.StartChange(0, nil) },
 	"confirmed": func(s *talkStation, h *vectors.ChannelStep) error {
-		s.m.FundingConfirmed(wire.Txid(h.Txid))
-		if s.rules.On(rule.CHAN024) {
-			s.m.ForceClose("its output is on the chain") // as a hub does
-		}
+		hub.OutputConfirmed(s.m, wire.Txid(h.Txid), s.rules)
 		return nil
 	},
 }

@@ -315,7 +315,7 @@ func (s *talkStation) judgeOutpoint(l *talkLine, a channel.AskOutpoint) string {
 		return err.Error()
 	}
 	name := fmt.Sprintf("%x/%d", a.Txid[:], a.Index)
-	if kept, found := s.firsts[name]; found && kept != txid && s.rules.On(rule.CHAN035) {
+	if kept, found := s.firsts[name]; found && hub.OtherFirst(kept[:], txid) && s.rules.On(rule.CHAN035) {
 		return "another first commitment was signed on this output"
 	}
 	s.firsts[name] = txid

@@ -101,6 +101,18 @@ func alter(t *testing.T, v vectors.Vector, wrong *vectors.Failure) {
 		v.Error = wrong
 	case *vectors.OpenDecision:
 		v.Error = wrong
+	case *vectors.Opening:
+		v.Error = wrong
+	case *vectors.Attempt:
+		v.Error = wrong
+	case *vectors.OutOfPlace:
+		v.Error = wrong
+	case *vectors.Purchase:
+		v.Error = wrong
+	case *vectors.OwnExit:
+		v.Error = wrong
+	case *vectors.RelayedError:
+		v.Error = wrong
 	case *vectors.Limits:
 		v.Error = wrong
 	case *vectors.Split:
