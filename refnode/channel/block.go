@@ -51,17 +51,30 @@ func (m *Machine) unfunded() bool {
 }
 
 // due reports whether an HTLC has to be enforced on chain soon: one that we
-// offered (PCF-089), or one whose preimage we know (PCF-090).
+// offered (PCF-089), or one whose preimage we know (PCF-090). Inside a factory that
+// is none that we have paid for, and none that is on no commitment.
 func (m *Machine) due(h *HTLC) bool {
 	offered := h.By == m.Side
 	claim := !offered && h.Removal != nil && h.Removal.Kind == fulfilled
 	if !m.inFactory() {
 		return offered && h.Stage >= signed && m.height >= h.Expiry+graceBlocks || claim && m.height+fulfilBlocks >= h.Expiry
 	}
+	if m.dust(h) || offered && h.paid() {
+		return false // a way out would bring nothing
+	}
 	early := Height(m.Open.ChannelInFactory.EarlyWarningTime)
 	return offered && h.Stage >= signed && m.height+early >= h.Expiry && m.on(rule.PCF089) ||
 		claim && m.height+early+claimBlocks >= h.Expiry && m.on(rule.PCF090)
 }
+
+// dust reports whether an HTLC has no output on either commitment.
+func (m *Machine) dust(h *HTLC) bool {
+	x := h.inCommitment()
+	return m.params.Trimmed(commitment.Opener, x) && m.params.Trimmed(commitment.Accepter, x)
+}
+
+// paid reports whether the preimage of an HTLC that we offered came.
+func (h *HTLC) paid() bool { return h.Paid || h.Removal != nil && h.Removal.Kind == fulfilled }
 
 // Height is the height that the last Block said.
 func (m *Machine) Height() Height { return m.height }

@@ -187,6 +187,61 @@ func TestEarlyWarnings(t *testing.T) {
 	}
 }
 
+// Nobody leaves a factory for an HTLC that costs it nothing: for one that it offered and whose
+// preimage it has, though its peer went away before it was removed, and for one that
+// is on no commitment.
+func TestNothingToLeaveFor(t *testing.T) {
+	late := channel.Height(1000)
+	for _, c := range []struct {
+		name string
+		msat channel.MilliSat
+		do   func(p *pair)
+		node int
+		want bool
+	}{
+		{"one that nobody resolves", 3_000_000, func(*pair) {}, 0, true},
+		{"its preimage came, and the peer went away", 3_000_000, goesAway, 0, false},
+		{"the one who gave the preimage", 3_000_000, goesAway, 1, true},
+		{"dust that nobody resolves", 353_999, func(*pair) {}, 0, false},
+		{"dust whose preimage was given", 353_999, goesAway, 1, false},
+	} {
+		p := opened(t, setting{})
+		p.must(p.add(0, -1, c.msat))
+		p.drain()
+		c.do(p)
+		n := p.nodes[c.node]
+		n.m.Take()
+		for _, restarted := range []bool{false, true} {
+			m := n.m
+			if restarted {
+				var err error
+				m, err = channel.Restore(n.cfg, n.m.Encode())
+				p.must(err)
+				m.Restart()
+			}
+			m.Block(late)
+			if _, warned := find[channel.EarlyWarning](m.Take()); warned != c.want {
+				t.Errorf("%s, restarted %v: %v, want %v", c.name, restarted, warned, c.want)
+			}
+		}
+	}
+}
+
+// goesAway has node 1 give the preimage of an HTLC, and the connection end before node 0
+// answers.
+func goesAway(p *pair) {
+	h := p.nodes[1].router.received[0]
+	p.must(p.nodes[1].m.Fulfil(h.ID, p.preimages[h.Hash], true))
+	for _, a := range p.nodes[1].m.Take() {
+		if s, ok := a.(channel.Send); ok {
+			p.nodes[0].m.Receive(s.Message)
+		}
+	}
+	for _, n := range p.nodes {
+		n.m.Disconnected()
+	}
+}
+
 // Outside a factory an HTLC that is due fails the channel.
 func TestDeadlineOutside(t *testing.T) {
 	p := opened(t, setting{plain: true})

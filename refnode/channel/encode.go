@@ -91,6 +91,45 @@ var calledOff = part{22, "called off", func(c *coder, s *State) {
 	}
 }}
 
+// paid is one more record, of a State with HTLCs of ours whose preimage came and which are
+// there all the same: their ids.
+var paid = part{24, "paid", func(c *coder, s *State) {
+	ids := s.paid()
+	list(c, &ids, func(c *coder, id *HTLCID) { number(c, id) })
+	if !c.reading || c.err != nil {
+		return
+	}
+	for _, id := range ids {
+		if h := s.find(s.Side, id); h != nil {
+			h.Paid = true
+		}
+	}
+	if len(ids) == 0 || !slices.Equal(ids, s.paid()) {
+		c.fail("a preimage for no HTLC")
+	}
+}}
+
+// paid are the HTLCs of ours whose preimage came.
+func (s *State) paid() (ids []HTLCID) {
+	for _, h := range s.HTLCs {
+		if h.By == s.Side && h.Paid {
+			ids = append(ids, h.ID)
+		}
+	}
+	return ids
+}
+
+// extras are the records that a State has or has not.
+func (s *State) extras() (all []part) {
+	if len(s.CalledOff) > 0 {
+		all = append(all, calledOff)
+	}
+	if len(s.paid()) > 0 {
+		all = append(all, paid)
+	}
+	return all
+}
+
 func codeRevocations(c *coder, s *State) {
 	raw := []byte(nil)
 	if !c.reading {
@@ -223,11 +262,7 @@ func (s *State) Encode() []byte { return s.encode(false) }
 
 func (s *State) encode(apart bool) []byte {
 	var records wire.Stream
-	all := parts
-	if len(s.CalledOff) > 0 {
-		all = append(slices.Clip(parts), calledOff)
-	}
-	for _, part := range all {
+	for _, part := range append(slices.Clip(parts), s.extras()...) {
 		c := &coder{apart: apart}
 		part.code(c, s)
 		records = append(records, wire.Record{Type: part.typ, Value: c.b})
@@ -247,7 +282,7 @@ func decodeState(b []byte, codec wire.Codec) (*State, error) {
 	s, found := &State{}, 0
 	var failure error
 	var known []wire.RecordType
-	for _, part := range append(slices.Clip(parts), calledOff) {
+	for _, part := range append(slices.Clip(parts), calledOff, paid) {
 		known = append(known, wire.RecordType{Type: part.typ, Name: part.name, Read: func(r *wire.Reader) {
 			c := &coder{b: r.Rest(), reading: true, codec: codec}
 			part.code(c, s)
@@ -257,7 +292,7 @@ func decodeState(b []byte, codec wire.Codec) (*State, error) {
 			if c.err != nil && failure == nil {
 				failure = fmt.Errorf("%s: %w", part.name, c.err)
 			}
-			if part.typ != calledOff.typ {
+			if part.typ <= parts[len(parts)-1].typ {
 				found++
 			}
 		}})

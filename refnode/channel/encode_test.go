@@ -85,6 +85,33 @@ func TestOnionsApart(t *testing.T) {
 	}
 }
 
+// An HTLC of ours that is paid is in a record of its own at the end: 1 byte of type, 1 of
+// length, 4 for how many, 8 for the id. It names HTLCs that there are.
+func TestPaidState(t *testing.T) {
+	p := opened(t, setting{})
+	p.offer(0)
+	goesAway(p)
+	raw := p.nodes[0].m.Encode()
+	s, err := channel.DecodeState(raw)
+	if err != nil || !s.HTLCs[0].Paid || !bytes.Equal(s.Encode(), raw) {
+		t.Fatalf("it does not survive its encoding: %v", err)
+	}
+	if s, err := channel.DecodeState(raw[:len(raw)-14]); err != nil || s.HTLCs[0].Paid {
+		t.Errorf("without the record it is paid, or not read: %v", err)
+	}
+	for name, at := range map[string]int{"an id of no HTLC": 1, "more than there are": 9} {
+		bad := bytes.Clone(raw)
+		bad[len(bad)-at] ^= 2
+		if _, err := channel.DecodeState(bad); !errors.Is(err, channel.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	none := append(bytes.Clone(raw[:len(raw)-13]), 4, 0, 0, 0, 0)
+	if _, err := channel.DecodeState(none); !errors.Is(err, channel.ErrCorrupt) {
+		t.Errorf("an empty record: %v", err)
+	}
+}
+
 // Every cut and every changed byte is an error or another state, never a
 // panic, and what decodes encodes to the same bytes.
 func TestCorruptState(t *testing.T) {

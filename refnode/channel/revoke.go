@@ -153,6 +153,10 @@ func (m *Machine) takeBack() {
 		}
 		if h.Removal != nil && h.Removal.Stage == proposed {
 			if h.By == m.Side {
+				if h.Removal.Kind == fulfilled && !h.Paid {
+					h.Paid = true
+					m.save()
+				}
 				h.Removal = nil
 			} else {
 				h.Removal.Stage = queued

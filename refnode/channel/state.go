@@ -75,6 +75,7 @@ type HTLC struct {
 	Origin  Origin // zero for the peer's
 	Refuse  Refuse // why it must be failed, 0: it need not
 	Ended   bool   // its end on chain was told to the router
+	Paid    bool   // ours: its preimage came, in a removal that was taken back
 	Stage   stage
 	Order   uint64 // Sequence when we sent it
 	Removal *removal
