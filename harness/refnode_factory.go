@@ -159,7 +159,7 @@ func (f *factorySide) keep() error {
 	f.node.hub.AttachCoins(f.coins)
 	f.keeper = leaves.New(leaves.Config{
 		Rules: f.rules, Registry: f.channels, Hub: f.node.hub, LSP: f.lsp, Client: f.client,
-		Chain: role.Chain{Backend: backend}, Confirmations: 1, Coins: func() bool { return !f.coinless },
+		Chain: role.Chain{Backend: backend}, Confirmations: 1, Coins: func(factory.Sat) bool { return !f.coinless },
 		Leave: func() { f.leaving.Store(true) }, Tell: func(string) {},
 	})
 	f.keeper.Attach(func(id transport.NodeID, o peer.InFactory) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/factory"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/leaves"
 	"superscalar/refnode/node"
@@ -39,7 +40,7 @@ func (p *Party) openChannels(o PartyOptions, seed uint64) error {
 	p.Hub, p.done = h, make(chan struct{})
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.channels, Hub: h, LSP: p.LSP, Client: p.Client, Chain: backend, Confirmations: 1,
-		Coins: func() bool { return p.Wallet.Balance().Available > 0 }, Leave: func() {}, Tell: func(string) {},
+		Coins: func(enough factory.Sat) bool { return p.Wallet.Balance().Available >= enough }, Leave: func() {}, Tell: func(string) {},
 	})
 	p.keeping.Go(func() { p.leaves.Run(p.done) })
 	return nil

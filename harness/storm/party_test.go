@@ -233,7 +233,7 @@ func (p *party) openHub() error {
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.registry, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: p.backend(), Confirmations: 1,
 		Rules: p.rules, ZeroFee: p.w.zeroFee,
-		Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.tell,
+		Coins: func(enough factory.Sat) bool { return p.wallet.Balance().Available >= enough }, Leave: p.wayout.Wake, Tell: p.tell,
 	})
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"superscalar/refnode/channel"
+	"superscalar/refnode/exit"
 	"superscalar/refnode/factory"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/role"
@@ -79,4 +80,24 @@ func late(c role.Chain, tip factory.Height, t *factory.Tree, client factory.Clie
 		}
 	}
 	return false, nil // the leaf is there
+}
+
+// claimVBytes is the size in virtual bytes of what a client publishes besides its path: a
+// commitment with its child, and the transaction of an HTLC.
+const claimVBytes = 1000
+
+// maxExposure is what the HTLCs towards a client may sum to, 0 when it has the coins to claim them: those
+// that pay for its path, its commitment and an HTLC at the feerate that it begins with.
+// Fewer do not count: the LSP could have made a present of them (CHAN-012).
+func (k *Keeper) maxExposure(t *factory.Tree, c factory.ClientIndex) (channel.MilliSat, error) {
+	cost, err := exit.Preview(t, c)
+	if err != nil {
+		return 0, err
+	}
+	cover, err := t.Cover(c)
+	rate := exit.DefaultFees.Start
+	if err != nil || k.cfg.Coins(cost.Fee(rate)+rate.Fee(claimVBytes)) {
+		return 0, err
+	}
+	return 1000 * channel.MilliSat(cover) / exposureDivisor, nil
 }

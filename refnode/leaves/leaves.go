@@ -47,8 +47,8 @@ type Config struct {
 	Chain    role.Chain
 	// Confirmations is how many the funding transaction of a factory needs.
 	Confirmations uint32
-	// Coins reports whether the wallet has any (CHAN-012).
-	Coins func() bool
+	// Coins reports whether the wallet has so many sat (CHAN-012).
+	Coins func(enough factory.Sat) bool
 	// ZeroFee asks clients that offer it for zero_fee_commitments.
 	ZeroFee bool
 	// Leave wakes the way out: somebody is to leave.
@@ -276,7 +276,7 @@ func (k *Keeper) failures() map[wire.ChannelID]string {
 // confirmed after its channel failed is left now (CHAN-021).
 func (k *Keeper) Check() error {
 	var errs []error
-	coins, failed := k.cfg.Coins(), k.failures()
+	failed := k.failures()
 	for _, f := range k.standings() {
 		err := k.funded(f)
 		if err != nil && !errors.Is(err, role.ErrNotUsable) {
@@ -294,12 +294,12 @@ func (k *Keeper) Check() error {
 		errs = append(errs, k.lookAtOutputs(f, channels))
 		for _, c := range channels {
 			use := channel.Use{Suspended: err != nil || f.leaves(c.Client) || k.Voided(c.ID), Until: channel.Height(c.Params.ExitHeight(c.Shape))}
-			if k.cfg.Client != nil && !coins {
-				cover, err := f.tree.Cover(c.Client)
+			if k.cfg.Client != nil {
+				most, err := k.maxExposure(f.tree, c.Client)
 				if err != nil {
 					return err
 				}
-				use.MaxExposure = 1000 * channel.MilliSat(cover) / exposureDivisor
+				use.MaxExposure = most
 			}
 			if reason := failed[c.ID]; reason != "" && k.cfg.Rules.On(rule.CHAN021) && err == nil && !f.leaves(c.Client) {
 				k.leaveFor(c.ChannelOutput, reason)

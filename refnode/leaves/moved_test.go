@@ -34,7 +34,7 @@ func standing(t *testing.T, confirmations uint32) (*office, *roletest.World, cer
 	}
 	w.Run(nil)
 	w.Mine(1)
-	o := newOfficeOf(t, leaves.Config{LSP: w.LSP.LSP, Confirmations: confirmations, Coins: func() bool { return true },
+	o := newOfficeOf(t, leaves.Config{LSP: w.LSP.LSP, Confirmations: confirmations, Coins: func(factory.Sat) bool { return true },
 		Chain: role.Chain{Backend: w.LSP.Chain, Timeout: roletest.ShortTime}})
 	for _, f := range w.LSP.LSP.Factories() {
 		if f.ID == id {

@@ -12,6 +12,7 @@ import (
 
 	"superscalar/refnode/chain"
 	"superscalar/refnode/control"
+	"superscalar/refnode/factory"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/leaves"
 	"superscalar/refnode/node"
@@ -48,7 +49,7 @@ func (p *Participant) openChannels() error {
 	}
 	p.leaves = leaves.New(leaves.Config{
 		Registry: p.channels, Hub: p.hub, LSP: p.lsp, Client: p.client, Chain: role.Chain{Backend: p.cfg.Chain, Timeout: lookTimeout},
-		Confirmations: Confirmations, Coins: func() bool { return p.wallet.Balance().Available > 0 }, Leave: p.wayout.Wake, Tell: p.cfg.Tell,
+		Confirmations: Confirmations, Coins: func(enough factory.Sat) bool { return p.wallet.Balance().Available >= enough }, Leave: p.wayout.Wake, Tell: p.cfg.Tell,
 		ZeroFee: p.cfg.ZeroFee,
 	})
 	return p.hub.StartAt(p.cfg.Birthday)

@@ -188,12 +188,13 @@ func TestAReorganisationStopsTheChannels(t *testing.T) {
 	w.lsp.pay(w.clients[0], 2_000_000)
 }
 
-// A client without coins takes no more at a time than a tenth of its cover
-// (CHAN-012), one with coins does.
+// A client without coins, or with coins that do not pay for its way out, takes no more at
+// a time than a tenth of its cover (CHAN-012), one with coins does.
 func TestAClientWithoutCoinsTakesLittleAtATime(t *testing.T) {
 	w := newTown(t, 2)
 	poor, rich := w.clients[0], w.clients[1]
 	rich.coins(w.chain, 100_000, 1)
+	poor.coins(w.chain, 600, 1) // a present of her LSP, which pays for no way out
 	w.found()
 	w.mine(1)
 	w.ready(1)
