@@ -35,6 +35,7 @@ func openingCases() []harness.Case {
 		leafCase(client, "funding-key", "A client accepts channels with the funding keys of its ceremony_join.", clientFundingKey, rule.CHAN003),
 		leafCase(lsp, "other-funding-key", "An LSP fails a channel whose client answers with another funding key than that of its ceremony_join.", lspOtherFundingKey, rule.CHAN003),
 		leafCase(client, "funding-value", "A client fails a channel that is not as large as its output, or that no attempt asks for.", fundingValue, rule.CHAN004),
+		leafCase(client, "reserve", "A client fails a channel in which it would have to keep more than 1,062 sat.", clientReserve, rule.CHAN037),
 		leafCase(lsp, "to-self-delay", "An LSP asks its clients for a to_self_delay of at most 144 blocks.", lspToSelfDelay, rule.CHAN005),
 		leafCase(client, "to-self-delay", "A client asks its LSP for the to_self_delay of the factory.", clientToSelfDelay, rule.CHAN006),
 		leafCase(client, "outpoint", "A client fails a channel whose outpoint is not the one of the ceremony.", otherOutpoint, rule.CHAN007),
@@ -210,6 +211,21 @@ func lspOtherFundingKey(p *harness.Play) {
 	s.Leaf[0].FreshFunding = true
 	s.Sell(0, 10_000, false)
 	p.Check(rule.CHAN003, s.Heard(0, wire.TypeSignatures, 1), gomega.BeFalse(), "no signature on the sale when the buyer has a channel with a key that its output does not have")
+}
+
+func clientReserve(p *harness.Play) {
+	for _, reserve := range []uint64{1062, 1063, 50_000} {
+		p.Step("a channel of which the client has to keep %d sat", reserve)
+		s := p.Connect().LSPScript(harness.FactoryPlan{})
+		s.Leaf.Open = func(o *wire.OpenChannel) { o.ChannelReserveSat = reserve }
+		s.Create()
+		if reserve > 1062 {
+			refusedOpen(p, rule.CHAN037, s, fmt.Sprintf("a reserve of %d sat", reserve))
+		} else {
+			p.Check(rule.CHAN037, len(accepts(s)), gomega.Equal(1), fmt.Sprintf("control: a reserve of %d sat is taken", reserve))
+		}
+	}
+	goodCreation(p)
 }
 
 // refusedOpen requires an error for open_channel.

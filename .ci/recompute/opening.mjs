@@ -36,6 +36,7 @@ const rules = {
       [f.push_msat !== 0, 'push_msat', 'CHAN-004'],
       [in_.factory_early_warning_time !== a.early_warning_time, 'channel_in_factory', 'PCF-061'],
       [f.to_self_delay > longest, 'to_self_delay', 'CHAN-005'],
+      [BigInt(f.channel_reserve_satoshis) > most, 'channel_reserve_satoshis', 'CHAN-037'],
     ];
   },
   'take-accept': (v, { fields: o, records: ro }, { fields: f, records: r = {} }) => [

@@ -87,6 +87,7 @@ func channels() []Mutant {
 	off(rule.CHAN004, "takes channels of any size", "did not fail the channel")
 	off(rule.CHAN005, "asks its clients for its own to_self_delay", "is at most 144 blocks")
 	off(rule.CHAN006, "asks for the to_self_delay of a channel outside", "as the factory's parameters say")
+	off(rule.CHAN037, "keeps whatever reserve its LSP asks for", "did not fail the channel")
 	off(rule.CHAN007, "takes any outpoint", "error did not come")
 	off(rule.CHAN008, "keeps the channels of attempts that ended", "is forgotten")
 	off(rule.CHAN009, "answers channel_ready with its own at once", "channel_ready came")

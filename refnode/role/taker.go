@@ -113,11 +113,17 @@ func (c *Channels) CheckChannel(peer ceremony.Peer, open *wire.OpenChannel) erro
 		return fmt.Errorf("factory_early_warning_time is %d, that of the factory %d", in.EarlyWarningTime, e.Params.EarlyWarningTime(e.Shape))
 	case open.ToSelfDelay > MaxClientDelay && c.rules.On(rule.CHAN005):
 		return fmt.Errorf("to_self_delay %d is above %d (CHAN-005)", open.ToSelfDelay, MaxClientDelay)
+	case open.ChannelReserveSat > MaxClientReserveSat && c.rules.On(rule.CHAN037):
+		return fmt.Errorf("channel_reserve_satoshis %d is above %d (CHAN-037)", open.ChannelReserveSat, MaxClientReserveSat)
 	default:
 		c.replace(e)
 		return nil
 	}
 }
+
+// MaxClientReserveSat is the most that an LSP may ask a client to keep in a channel of a
+// factory, in sat: the largest dust limit (CHAN-037, CHAN-036).
+const MaxClientReserveSat = channel.MaxDustLimitSat
 
 // free reports whether an output has no channel, or one that failed: the LSP opens
 // another when the connection took away our signature on its first commitment, and

@@ -33,6 +33,9 @@ var openingCases = []openingCase{
 	{"take-open", "one msat pushed", 0, ids(rule.CHAN004), "push_msat", func(p *openingPair) { p.open.PushMsat = 1 }},
 	{"take-open", "when the attempt is over", 0, ids(rule.CHAN004), "channel_in_factory", func(p *openingPair) { p.asked.Live = false }},
 	{"take-open", "to_self_delay of 145", 0, ids(rule.CHAN005), "to_self_delay", func(p *openingPair) { p.open.ToSelfDelay++ }},
+	{"take-open", "reserve of 1062", 0, ids(rule.CHAN037), "", func(p *openingPair) { p.open.ChannelReserveSat = 1062 }},
+	{"take-open", "reserve of 1063", 0, ids(rule.CHAN037), "channel_reserve_satoshis", func(p *openingPair) { p.open.ChannelReserveSat = 1063 }},
+	{"take-open", "reserve of half of the channel", 0, ids(rule.CHAN037), "channel_reserve_satoshis", func(p *openingPair) { p.open.ChannelReserveSat = 50_000 }},
 
 	{"take-accept", "as joined", 0, ids(rule.CHAN003, rule.PCF074), "", nil},
 	{"take-accept", "dust limits at their reserves", 0, ids(rule.PCF074), "", func(p *openingPair) {

@@ -15,7 +15,7 @@ func TestEveryOpeningRuleIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []rule.ID{rule.CHAN003, rule.CHAN003 + "/peer", rule.CHAN004, rule.CHAN005, rule.CHAN006, rule.CHAN036, rule.PCF074} {
+	for _, id := range []rule.ID{rule.CHAN003, rule.CHAN003 + "/peer", rule.CHAN004, rule.CHAN005, rule.CHAN006, rule.CHAN036, rule.CHAN037, rule.PCF074} {
 		found := Verify([]vectors.File{f}, rule.Without(id))
 		if !slices.ContainsFunc(found, func(m Mismatch) bool { return m.Rule == id || m.Rule+"/peer" == id }) {
 			t.Errorf("nothing notices a node without %s", id)
