@@ -42,7 +42,10 @@ func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	if err != nil {
 		return fmt.Errorf("blocks for the channels: %w", err)
 	}
-	return h.enforce(ctx, backend)
+	if err := h.enforce(ctx, backend); err != nil {
+		return err
+	}
+	return h.do(func(st *step) { st.route(payment.Looked{}) }) // not before: the blocks may have preimages
 }
 
 // StartAt says from which block on a new hub looks: the wallet's birthday. It

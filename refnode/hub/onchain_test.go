@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"superscalar/refnode/chain"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/node"
 	"superscalar/refnode/payment"
@@ -331,4 +332,47 @@ func TestMutualClose(t *testing.T) {
 	deals(false)
 	w.erased(l)
 	w.erased(b)
+}
+
+// TestAPreimageInTheBlocksThatGiveUp: the LSP is shown many blocks at once. The payee has
+// claimed what it was paid in one of the first, and by the last the HTLC of the payer would
+// have to be failed (CHAN-040): the LSP takes the preimage, and what the payer owes it.
+func TestAPreimageInTheBlocksThatGiveUp(t *testing.T) {
+	const margin = 4 // blocks before the expiry: the first at which the router asks
+	w := newWorld(t)
+	l, c := star(w, "a", "b")
+	a, b := c[0], c[1]
+	hash := a.hold(b, 50_000_000)
+	l.stop() // it hears nothing of b's preimage but on the chain
+	b.thaw(nil)
+	l.start()
+	l.connect(a)
+	expiry := uint32(0)
+	for _, s := range l.hub.States() {
+		for _, h := range s.HTLCs {
+			expiry = max(expiry, uint32(h.Expiry))
+		}
+	}
+	at := func() uint32 {
+		tip, err := w.chain.Tip(t.Context())
+		check(t, err)
+		return uint32(tip.Height)
+	}
+	first := expiry - margin - chain.MaxUpdate
+	if at() > first {
+		t.Fatalf("the HTLC expires at %d, and it is %d: too soon for what the test shows", expiry, at())
+	}
+	for at() < first {
+		w.mine(1, l)
+	}
+	b.force(l)
+	for range 3 {
+		w.mine(1, b)
+	}
+	w.mine(expiry - margin + 1 - at())
+	l.look()
+	w.until("the preimage came from the chain to the payer", func() bool { return a.state(hash) != payment.InFlight })
+	if s := a.state(hash); s != payment.Succeeded {
+		t.Errorf("the payment is %v, and the LSP paid the payee", s)
+	}
 }

@@ -69,6 +69,10 @@ type HTLCRemoved struct {
 // else.
 type Block struct{ Height Height }
 
+// Looked says that the chain was looked at up to the last Block: a preimage that is there
+// came as HTLCFulfilled before.
+type Looked struct{}
+
 // Tick is the time. The first one comes before anything but Block.
 type Tick struct{ Now UnixTime }
 
@@ -81,6 +85,7 @@ func (HTLCFulfilled) event() {}
 func (HTLCFailed) event()    {}
 func (HTLCRemoved) event()   {}
 func (Block) event()         {}
+func (Looked) event()        {}
 func (Tick) event()          {}
 func (Started) event()       {}
 

@@ -133,8 +133,9 @@ func (r *Router) failed(e HTLCFailed) {
 }
 
 // giveUp fails received HTLCs whose outgoing one has no end yet when their sender is
-// about to leave for the chain (CHAN-040). From the first block on that shows it, a peer
-// that comes back with the preimage has until the next one.
+// about to leave for the chain (CHAN-040). From the first look on that shows it, a peer
+// that comes back with the preimage has until the next block. It waits for Looked: a
+// block may have the preimage, and what was failed is not paid for any more.
 func (r *Router) giveUp() {
 	if !r.cfg.Rules.On(rule.CHAN040) {
 		return

@@ -47,10 +47,15 @@ func TestAForwardWithoutAnEnd(t *testing.T) {
 		}
 		b.height = c.heights[0]
 		b.restart()
+		b.do(Looked{})
 		b.desk.commands = nil
 		got := Height(0)
 		for _, h := range c.heights[1:] {
 			b.do(Block{h})
+			if len(b.desk.commands) > 0 {
+				t.Fatalf("%s: failed at %d, before the chain was looked at", c.name, h)
+			}
+			b.do(Looked{})
 			if len(b.desk.commands) > 0 {
 				got = h
 				break
@@ -69,6 +74,7 @@ func TestAForwardWithoutAnEnd(t *testing.T) {
 		b.do(HTLCFulfilled{channelID(2), 0, Preimage{7}}) // too late for this node
 		b.do(HTLCFailed{Channel: channelID(2), ID: 0})
 		b.do(Block{got + 1})
+		b.do(Looked{})
 		if len(b.desk.commands) != 0 {
 			t.Errorf("%s: an HTLC that was failed is resolved again", c.name)
 		}

@@ -130,6 +130,8 @@ func (r *Router) Handle(channels Channels, event Event) []Action {
 		r.removed(e)
 	case Block:
 		r.block(e.Height)
+	case Looked:
+		r.giveUp()
 	case Tick:
 		r.tick(e.Now)
 	case Started:
@@ -164,8 +166,7 @@ func (r *Router) finish() []Action {
 func (r *Router) notice(a Action) { r.notices = append(r.notices, a) }
 
 // block takes in a height. Held parts whose claim would come too late fail
-// (PCF-094), so do those that were forwarded and have no end (CHAN-040), and what is
-// long over is forgotten.
+// (PCF-094), and what is long over is forgotten.
 func (r *Router) block(h Height) {
 	r.height = h
 	for _, hash := range sortedHashes(r.sets) {
@@ -173,7 +174,6 @@ func (r *Router) block(h Height) {
 			r.failSet(hash, r.wrongDetails)
 		}
 	}
-	r.giveUp()
 	r.forget()
 	r.forgetInvoices()
 	r.forgetPayments()
