@@ -211,6 +211,9 @@ func TestNothingToLeaveFor(t *testing.T) {
 		c.do(p)
 		n := p.nodes[c.node]
 		n.m.Take()
+		if least := n.m.Link().Untrimmed; (c.msat < least) != (c.msat == 353_999) {
+			t.Errorf("%s: %d msat are the least that is on a commitment", c.name, least)
+		}
 		for _, restarted := range []bool{false, true} {
 			m := n.m
 			if restarted {

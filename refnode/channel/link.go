@@ -16,6 +16,8 @@ type Link struct {
 	HTLCMinimum  MilliSat // of what we offer
 	Shutdown     bool     // one side sent shutdown, or wants to
 	Capacity     Sat      // of the current funding output
+	// Untrimmed is the smallest HTLC that has an output on a commitment of either side.
+	Untrimmed MilliSat
 }
 
 // Link returns what the router may know. Amounts are a lower bound on what one
@@ -31,6 +33,7 @@ func (m *Machine) Link() Link {
 	if l.InFactory {
 		l.EarlyWarning = Height(m.Open.ChannelInFactory.EarlyWarningTime)
 	}
+	l.Untrimmed = 1000 * MilliSat(min(m.params.DustLimit[m.Side], m.params.DustLimit[m.peer()]))
 	l.Capacity = m.Fundings[0].Value
 	l.Sendable, l.Receivable = m.carries(m.Side), m.carries(m.peer())
 	return l

@@ -66,8 +66,9 @@ func (h *Hub) link(c *entry) payment.Link {
 		Channel: c.machine.ID, Peer: c.peer, EarlyWarning: payment.Blocks(v.EarlyWarning), InFactory: v.InFactory,
 		SCIDs: c.names(), HintSCID: payment.SCID(v.PeerAlias),
 		Policy:     payment.Policy{Known: true, FeeBaseMsat: ours.FeeBaseMsat, FeePPM: ours.FeePPM, CLTVDelta: ours.CLTVDelta, HTLCMinimum: payment.Msat(v.HTLCMinimum)},
-		PeerPolicy: c.theirs, Up: v.Up, Receives: c.receives(),
+		PeerPolicy: c.theirs, Up: v.Up, Receives: c.receives(), Failed: c.machine.Failure != "",
 		CanSend: payment.Msat(v.Sendable), CanReceive: payment.Msat(v.Receivable), HTLCMinimum: payment.Msat(v.HTLCMinimum),
+		Untrimmed: payment.Msat(v.Untrimmed),
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 // come: one costs its peer nothing, and this node a record for 2,016 blocks. Node ids cost
 // nothing either, so all strangers have a share together. Who comes when it is used up is
 // taken, and the oldest of them gives way: else a few hundred ids would lock everybody
-// else out. What the peer of such a channel loses, when it did pay, are fees: it has this
-// node's signature on a commitment that gives it all back.
+// else out. What is lost, when it did pay, are fees, and what it pushed to us: it has this
+// node's signature on a commitment that gives it the rest back.
 const (
 	maxUnfunded    = 4   // of one peer
 	maxUnfundedAll = 256 // of all strangers

@@ -143,7 +143,7 @@ func (r *Router) giveUp() {
 	for _, key := range slices.SortedFunc(maps.Keys(r.incoming), compareKeys) {
 		in := r.incoming[key]
 		from, known := r.channels.Link(key.Channel)
-		if in.State != htlcForwarded || !known || !from.Receives || !before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+2) {
+		if in.State != htlcForwarded || !known || from.Failed || r.lies(in) || !before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+2) {
 			continue
 		}
 		if in.asked == 0 {
@@ -154,6 +154,14 @@ func (r *Router) giveUp() {
 			r.fail(in, failure(PermanentChannelFailure))
 		}
 	}
+}
+
+// lies reports whether an outgoing HTLC is on no commitment of a channel in a factory that
+// lives on. Nobody leaves for it, so it has no end but what its peer sends: that can be the
+// preimage, long after the incoming one was failed.
+func (r *Router) lies(in *incoming) bool {
+	to, known := r.channels.Link(in.Out.Channel)
+	return known && to.InFactory && !to.Failed && in.OutAmount < to.Untrimmed
 }
 
 // relay hands an error of downstream to upstream: a reason as it is, under one

@@ -30,7 +30,14 @@ func TestAForwardWithoutAnEnd(t *testing.T) {
 		{"the sight of it is too late", nil, []Height{1390, 1399, 1400}, nil, 0},
 		{"the same block twice", nil, []Height{1390, 1398, 1398}, nil, 0},
 		{"a reorganisation", nil, []Height{1396, 1395, 1396, 1397}, nil, 1397},
-		{"the channel has failed", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[0].Receives = false }, 0},
+		{"the channel has failed", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[0].Failed = true }, 0},
+		{"the channel shuts down", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[0].Receives = false }, 1397},
+		{"on no commitment: the preimage may still come", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[1].InFactory, b.desk.links[1].Untrimmed = true, 1_000_001 }, 0},
+		{"the least that is on a commitment", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[1].InFactory, b.desk.links[1].Untrimmed = true, 1_000_000 }, 1397},
+		{"on no commitment of a channel that has failed", nil, blocks(1390, 1410), func(b *bench) {
+			b.desk.links[1].InFactory, b.desk.links[1].Untrimmed, b.desk.links[1].Failed = true, 1_000_001, true
+		}, 1397},
+		{"outside a factory it ends on the chain", nil, blocks(1390, 1410), func(b *bench) { b.desk.links[1].Untrimmed, b.desk.links[1].InFactory = 1_000_001, false }, 1397},
 		{"its end is known", nil, blocks(1390, 1410), func(b *bench) { b.do(HTLCFulfilled{channelID(2), 0, Preimage{7}}) }, 0},
 		{"outside", nil, blocks(1490, 1510), func(b *bench) { b.desk.links[0].EarlyWarning = 0 }, 1497},
 		{"without the rule", []rule.ID{rule.CHAN040}, blocks(1390, 1410), nil, 0},

@@ -35,11 +35,16 @@ type Link struct {
 	// Receives is true while no side sent `shutdown` and the channel is not
 	// closed, whether or not the peer is connected.
 	Receives bool
+	// Failed is true when the channel has failed: it ends on the chain.
+	Failed bool
 	// CanSend is the largest HTLC in msat that Add takes now, CanReceive the
 	// largest that the peer could add.
 	CanSend, CanReceive Msat
 	// HTLCMinimum is the smallest HTLC in msat that Add takes.
 	HTLCMinimum Msat
+	// Untrimmed is the smallest HTLC in msat that has an output on a commitment of
+	// either side: nobody goes to the chain for a smaller one in a factory (PCF-089).
+	Untrimmed Msat
 }
 
 // Origin is the router's own name for an HTLC that it offers: the received HTLC
