@@ -35,7 +35,7 @@ func (p *Participant) openChannels() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
 	tip, err := p.cfg.Chain.Tip(ctx)
-	if err != nil {
+	if p.answered = err == nil; err != nil {
 		p.cfg.Tell("chain: " + err.Error()) // blocks come when it answers
 	}
 	p.hub, err = hub.Open(hub.Config{

@@ -91,6 +91,8 @@ type Participant struct {
 	wg   sync.WaitGroup
 
 	known reached
+	// answered is true when the chain told its tip as the channels were opened.
+	answered bool
 
 	mu     sync.Mutex
 	heard  []control.CeremonyStatus
@@ -120,6 +122,9 @@ func Open(cfg Config) (p *Participant, err error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
+	if p.hub != nil && p.answered {
+		p.noteSilence(p.look(ctx)) // until then channels in factories carry nothing: no peer is heard before
+	}
 	p.wg.Go(func() { p.watch(ctx) })
 	p.wg.Go(func() { p.wayout.Run(ctx) })
 	if p.leaves != nil {
