@@ -328,7 +328,7 @@ func checkOutputs(v Vector) error {
 	case *Revocation:
 		outputs = v.Received != nil
 	case *HTLCExpiry:
-		outputs = v.Blocks != nil
+		outputs = v.Blocks != nil || v.Unbounded
 	case *Conversation:
 		faults := 0
 		for _, h := range v.Steps {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -51,20 +52,23 @@ func (m *Machine) unfunded() bool {
 }
 
 // due reports whether an HTLC has to be enforced on chain soon: one that we
-// offered (PCF-089), or one whose preimage we know (PCF-090). Inside a factory that
-// is none that we have paid for, and none that is on no commitment.
+// offered (PCF-089), or one whose preimage we have given (PCF-090).
 func (m *Machine) due(h *HTLC) bool {
 	offered := h.By == m.Side
 	claim := !offered && h.Removal != nil && h.Removal.Kind == fulfilled
 	if !m.inFactory() {
 		return offered && h.Stage >= signed && m.height >= h.Expiry+graceBlocks || claim && m.height+fulfilBlocks >= h.Expiry
 	}
-	if m.dust(h) || offered && h.paid() {
-		return false // a way out would bring nothing
+	limits := expiry.Limits{Height: m.height, Rules: m.cfg.Rules}
+	lying := expiry.Lying{Expiry: h.Expiry, EarlyWarning: expiry.Blocks(m.Open.ChannelInFactory.EarlyWarningTime), Preimage: claim || h.paid(), Trimmed: m.dust(h)}
+	var late error
+	switch {
+	case !offered:
+		_, late = limits.Claimed(lying)
+	case h.Stage >= signed: // what the peer has no commitment of cannot reach the chain
+		_, late = limits.Offered(lying)
 	}
-	early := Height(m.Open.ChannelInFactory.EarlyWarningTime)
-	return offered && h.Stage >= signed && m.height+early >= h.Expiry && m.on(rule.PCF089) ||
-		claim && m.height+early+claimBlocks >= h.Expiry && m.on(rule.PCF090)
+	return late != nil
 }
 
 // dust reports whether an HTLC has no output on either commitment.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/expiry"
 	"superscalar/wire/rule"
 )
 
@@ -39,12 +40,8 @@ func (m *Machine) deadline() Height {
 	if !m.inFactory() {
 		return 0
 	}
-	return m.height + Height(m.Open.ChannelInFactory.EarlyWarningTime) + claimBlocks
+	return m.height + Height(m.Open.ChannelInFactory.EarlyWarningTime) + Height(expiry.ClaimMargin)
 }
-
-// claimBlocks is what a claim takes on top of the early warning time (BOLT 2:
-// min_final_cltv_expiry_delta).
-const claimBlocks = 18
 
 // addFault returns what is wrong with an HTLC that h.By adds, "" for nothing:
 // what BOLT 2 asks of both sides. The HTLC is in m.HTLCs already.

@@ -14,6 +14,7 @@ import (
 	"github.com/lightningnetwork/lnd/lnwire"
 	"github.com/lightningnetwork/lnd/zpay32"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 )
 
@@ -93,7 +94,7 @@ func DecodeInvoice(s string, net *chaincfg.Params) (*Bolt11, error) {
 	i := &Bolt11{
 		Hash: *z.PaymentHash, Secret: secret, Metadata: z.Metadata, DescriptionHash: z.DescriptionHash,
 		Timestamp: UnixTime(z.Timestamp.Unix()), Expiry: int64(z.Expiry() / time.Second),
-		FinalDelta: ClaimMargin, MPP: z.Features.HasFeature(lnwire.MPPOptional),
+		FinalDelta: expiry.ClaimMargin, MPP: z.Features.HasFeature(lnwire.MPPOptional),
 	}
 	copy(i.Payee[:], z.Destination.SerializeCompressed())
 	if z.Description != nil {

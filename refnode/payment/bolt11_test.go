@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 	"pgregory.net/rapid"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 )
 
@@ -113,7 +114,7 @@ func FuzzDecodeInvoice(f *testing.F) {
 			}
 			return
 		}
-		if i.Secret == [32]byte{} && i.Payee == (wire.Point{}) || i.FinalDelta < ClaimMargin || i.Amount > MaxMsat || i.Expires() < i.Timestamp {
+		if i.Secret == [32]byte{} && i.Payee == (wire.Point{}) || i.FinalDelta < expiry.ClaimMargin || i.Amount > MaxMsat || i.Expires() < i.Timestamp {
 			t.Fatalf("accepted: %+v", i)
 		}
 	})

@@ -3,9 +3,8 @@
 // knows as links only.
 //
 // It implements BOLT 4 (onions, multi-part payments, failure messages) with the
-// lightning-onion library, BOLT 11 with lnd's zpay32, and of SPEC.md the rules
-// that add a factory's early warning time to expiries: PCF-057, PCF-086 to
-// PCF-088, PCF-093, PCF-094, PCF-099, CHAN-013, CHAN-016, CHAN-017.
+// lightning-onion library, BOLT 11 with lnd's zpay32, and of SPEC.md CHAN-013 and
+// CHAN-017. What it asks of expiries stands in package expiry.
 //
 // # The machine
 //

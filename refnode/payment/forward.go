@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire/rule"
 )
 
@@ -36,11 +37,11 @@ func (r *Router) forward(in *incoming, from Link, p hopPayload, next Onion, refu
 // mayForward checks an HTLC against what the named channel asks for, in the
 // order of BOLT 4's list. Amounts below what arrived cannot overflow.
 func (r *Router) mayForward(in *incoming, from, to Link, p hopPayload, refuse Refuse) (Failure, bool) {
-	amount, expiry := u64(uint64(in.Amount)), u32(uint32(p.Expiry))
+	amount, told := u64(uint64(in.Amount)), u32(uint32(p.Expiry))
 	asked, payable := fee(p.Amount, to.Policy.FeeBaseMsat, to.Policy.FeePPM)
 	delta := Blocks(to.Policy.CLTVDelta)
-	_, tight := r.expiries().Forward(in.Expiry, p.Expiry, from.EarlyWarning, delta)
-	_, late := r.expiries().Received(in.Expiry, from.EarlyWarning)
+	_, tight := r.limits().Forward(in.Expiry, p.Expiry, from.EarlyWarning, delta)
+	_, late := r.limits().Received(in.Expiry, from.EarlyWarning)
 	switch {
 	case refuse == RefuseLimit:
 		return failure(TemporaryChannelFailure), false
@@ -49,12 +50,12 @@ func (r *Router) mayForward(in *incoming, from, to Link, p hopPayload, refuse Re
 	case !payable || p.Amount > in.Amount || in.Amount-p.Amount < asked:
 		return failure(FeeInsufficient, amount), false
 	case before(in.Expiry, p.Expiry, delta):
-		return failure(IncorrectCLTVExpiry, expiry), false
+		return failure(IncorrectCLTVExpiry, told), false
 	case tight != nil:
-		return failure(IncorrectCLTVExpiry, expiry), false
+		return failure(IncorrectCLTVExpiry, told), false
 	case refuse == RefuseExpiry, late != nil && from.InFactory, r.tooSoon(to, p.Expiry):
 		return failure(ExpiryTooSoon), false
-	case !before(p.Expiry, r.height, MaxHTLCExpiry, 1):
+	case !before(p.Expiry, r.height, expiry.Furthest, 1):
 		return failure(ExpiryTooFar), false
 	}
 	return Failure{}, true
@@ -66,7 +67,7 @@ func (r *Router) tooSoon(to Link, expiry Height) bool {
 	if !to.InFactory {
 		return before(expiry, r.height, OutsideMargin)
 	}
-	_, err := r.expiries().Offer(expiry, to.EarlyWarning)
+	_, err := r.limits().Offer(expiry, to.EarlyWarning)
 	return err != nil
 }
 
@@ -137,29 +138,29 @@ func (r *Router) failed(e HTLCFailed) {
 // that comes back with the preimage has until the next block. It waits for Looked: a
 // block may have the preimage, and what was failed is not paid for any more.
 func (r *Router) giveUp() {
-	if !r.cfg.Rules.On(rule.CHAN040) {
-		return
-	}
 	for _, key := range slices.SortedFunc(maps.Keys(r.incoming), compareKeys) {
 		in := r.incoming[key]
 		from, known := r.channels.Link(key.Channel)
-		if in.State != htlcForwarded || !known || from.Failed || r.lies(in) || !before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+2) {
+		if in.State != htlcForwarded || !known || from.Failed {
+			continue
+		}
+		spare, late := r.limits().Forwarded(expiry.Lying{Expiry: in.Expiry, EarlyWarning: from.EarlyWarning, Trimmed: r.trimmed(in)})
+		if late == nil && spare > 0 {
 			continue
 		}
 		if in.asked == 0 {
 			in.asked = r.height
 		}
-		leaves := before(in.Expiry, r.height, from.EarlyWarning, 1)
-		if in.asked < r.height && !leaves && before(in.Expiry, r.height, from.EarlyWarning, GiveUpMargin+1) {
+		if late != nil && in.asked < r.height {
 			r.fail(in, failure(PermanentChannelFailure))
 		}
 	}
 }
 
-// lies reports whether an outgoing HTLC is on no commitment of a channel in a factory that
+// trimmed reports whether an outgoing HTLC is on no commitment of a channel in a factory that
 // lives on. Nobody leaves for it, so it has no end but what its peer sends: that can be the
 // preimage, long after the incoming one was failed.
-func (r *Router) lies(in *incoming) bool {
+func (r *Router) trimmed(in *incoming) bool {
 	to, known := r.channels.Link(in.Out.Channel)
 	return known && to.InFactory && !to.Failed && in.OutAmount < to.Untrimmed
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire/rule"
 )
 
@@ -101,7 +102,7 @@ func (r *Router) first(in *incoming) bool {
 	}
 	// The payload names an expiry that is not above this one; what is further
 	// away than twice the limit is refused whenever it comes.
-	until := min(uint64(in.Expiry), uint64(r.height)+2*uint64(MaxHTLCExpiry))
+	until := min(uint64(in.Expiry), uint64(r.height)+2*uint64(expiry.Furthest))
 	r.seen[id] = seenOnion{Key: in.Key, Until: Height(until)}
 	r.saveSeen(id)
 	return true
@@ -197,7 +198,7 @@ func (r *Router) forget() {
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(r.incoming), compareKeys) {
 		in := r.incoming[key]
-		if resolved := in.State != htlcHeld && in.State != htlcForwarded; resolved && before(in.Expiry, r.height) && !before(r.height, in.Expiry, MaxHTLCExpiry) {
+		if resolved := in.State != htlcHeld && in.State != htlcForwarded; resolved && before(in.Expiry, r.height) && !before(r.height, in.Expiry, expiry.Furthest) {
 			r.drop(in)
 		}
 	}

@@ -85,9 +85,6 @@ var (
 	ErrAmount = errors.New("amount is not possible")
 	// ErrRandom is a source of randomness that failed.
 	ErrRandom = errors.New("no randomness")
-	// ErrEarlyWarning is a channel with which no invoice can be paid
-	// (PCF-069).
-	ErrEarlyWarning = errors.New("early warning time leaves no room for a payment")
 )
 
 // maxHints is the most route hints an invoice carries: the channels that can
@@ -95,7 +92,7 @@ var (
 const maxHints = 4
 
 // Invoice makes an invoice. The actions belong into a transaction before anybody
-// sees it. Errors: ErrAmount, ErrDuplicate, ErrRandom, ErrEarlyWarning, ErrInvoice, ErrState.
+// sees it. Errors: ErrAmount, ErrDuplicate, ErrRandom, expiry.ErrEarlyWarning, ErrInvoice, ErrState.
 func (r *Router) Invoice(channels Channels, q InvoiceRequest) (Invoice, []Action, error) {
 	r.channels = channels
 	if err := r.ready(); err != nil {
@@ -157,7 +154,7 @@ func (r *Router) finalDelta(links []Link) (Blocks, error) {
 	for _, l := range links {
 		highest = max(highest, l.EarlyWarning)
 	}
-	return r.expiries().FinalDelta(r.cfg.FinalDelta, highest)
+	return r.limits().FinalDelta(r.cfg.FinalDelta, highest)
 }
 
 // hints are the route hints of an invoice: one hop from the peer over the alias

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 	"pgregory.net/rapid"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 )
 
@@ -310,7 +311,7 @@ func (n *simNode) Add(c wire.ChannelID, a AddHTLC) (uint64, error) {
 	if s.wire.closed || !s.wire.connected || a.Amount > s.balance || n.net.random.Intn(8) == 0 {
 		return 0, errFull
 	}
-	if before(a.Expiry, n.net.height-n.lag, s.wire.ewt, ClaimMargin) && s.wire.ewt > 0 {
+	if before(a.Expiry, n.net.height-n.lag, s.wire.ewt, expiry.ClaimMargin) && s.wire.ewt > 0 {
 		n.net.t.Fatalf("node %d offers an HTLC that PCF-086 forbids", n.id)
 	}
 	id := s.next

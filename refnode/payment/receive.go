@@ -7,7 +7,7 @@ import "slices"
 // before the expiry, since it names the guilty one.
 func (r *Router) receive(in *incoming, link Link, p hopPayload, refuse Refuse) {
 	inv := r.invoices[in.Hash]
-	_, late := r.expiries().Received(in.Expiry, link.EarlyWarning)
+	_, late := r.limits().Received(in.Expiry, link.EarlyWarning)
 	switch {
 	case refuse == RefuseLimit:
 		r.fail(in, failure(TemporaryNodeFailure))
@@ -91,7 +91,7 @@ func (r *Router) failSet(hash Hash, why func(*incoming) Failure) {
 func (r *Router) late(parts []HTLCKey) bool {
 	return slices.ContainsFunc(parts, func(key HTLCKey) bool {
 		link, known := r.channels.Link(key.Channel)
-		_, err := r.expiries().Release(r.incoming[key].Expiry, link.EarlyWarning)
+		_, err := r.limits().Release(r.incoming[key].Expiry, link.EarlyWarning)
 		return !known || err != nil
 	})
 }

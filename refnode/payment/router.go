@@ -11,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -57,7 +58,7 @@ func (c *Config) complete() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.FinalDelta < ClaimMargin || c.FinalDelta >= MaxHTLCExpiry || c.MPPTimeout < 0 || c.MaxParts < 0 || c.MaxAttempts < 0 || c.History < 0 || c.HistoryTime < 0 {
+	if c.FinalDelta < expiry.ClaimMargin || c.FinalDelta >= expiry.Furthest || c.MPPTimeout < 0 || c.MaxParts < 0 || c.MaxAttempts < 0 || c.History < 0 || c.HistoryTime < 0 {
 		return fmt.Errorf("%w: a value is out of bounds", ErrConfig)
 	}
 	return nil
@@ -222,3 +223,6 @@ func (r *Router) repeat() {
 func sortedHashes[V any](m map[Hash]V) []Hash {
 	return slices.SortedFunc(maps.Keys(m), func(a, b Hash) int { return slices.Compare(a[:], b[:]) })
 }
+
+// limits are the rules of expiries at the height of the router.
+func (r *Router) limits() expiry.Limits { return expiry.Limits{Height: r.height, Rules: r.cfg.Rules} }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/refnode/expiry"
 	"superscalar/wire"
 )
 
@@ -140,13 +141,13 @@ func (r *Router) checkShots(p *payment, shots []shot, fees Msat) error {
 		return fmt.Errorf("%w: %d attempts", ErrNoRoute, p.Attempts)
 	}
 	for _, s := range shots {
-		q, ok := s.path.price(s.amount, r.finalExpiry(p), r.expiries().padding(HopPadding))
+		q, ok := s.path.price(s.amount, r.finalExpiry(p), r.limits().Padding(expiry.HopPadding))
 		if !ok {
 			return ErrFee
 		}
 		// The early warning time of the own channel does not count: nobody
 		// but the direct peer sees it.
-		if !before(q.expiry, r.height, MaxHTLCExpiry, 1) {
+		if !before(q.expiry, r.height, expiry.Furthest, 1) {
 			return fmt.Errorf("%w: block %d", ErrTooFar, q.expiry)
 		}
 		fees += q.amount - s.amount
@@ -159,7 +160,7 @@ func (r *Router) checkShots(p *payment, shots []shot, fees Msat) error {
 
 // finalExpiry is the expiry that the payee is told (CHAN-016).
 func (r *Router) finalExpiry(p *payment) Height {
-	return r.expiries().Final(p.request.FinalDelta)
+	return r.limits().Final(p.request.FinalDelta)
 }
 
 // errRefused is a part that its channel did not take.
@@ -173,7 +174,7 @@ func (r *Router) shoot(p *payment, s shot) error {
 		return err
 	}
 	final := r.finalExpiry(p)
-	q, ok := s.path.price(s.amount, final, r.expiries().padding(HopPadding))
+	q, ok := s.path.price(s.amount, final, r.limits().Padding(expiry.HopPadding))
 	if !ok {
 		return ErrFee
 	}
@@ -186,7 +187,7 @@ func (r *Router) shoot(p *payment, s shot) error {
 	if err != nil {
 		return err
 	}
-	add := AddHTLC{Amount: q.amount, Hash: p.Hash, Expiry: r.expiries().FirstHop(q.expiry, s.link.EarlyWarning), Onion: onion}
+	add := AddHTLC{Amount: q.amount, Hash: p.Hash, Expiry: r.limits().FirstHop(q.expiry, s.link.EarlyWarning), Onion: onion}
 	copy(add.Origin[:], HTLCKey{Channel: wire.ChannelID(p.Hash), ID: t.Number}.bytes())
 	id, err := r.channels.Add(s.link.Channel, add)
 	if err != nil {

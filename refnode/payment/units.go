@@ -63,34 +63,16 @@ const (
 	// MaxMsat is the largest amount there is, in msat.
 	MaxMsat = Msat(factory.MaxSat) * 1000
 
-	// ClaimMargin is the time in blocks that a claim needs besides the early
-	// warning time (BOLT 2; PCF-086, PCF-087, PCF-094).
-	ClaimMargin Blocks = 18
-
 	// OutsideMargin is the least time in blocks to the expiry of an HTLC that
 	// is forwarded to a channel outside any factory. It is less than
-	// ClaimMargin: a payee that asks for 18 blocks stays payable when the
+	// expiry.ClaimMargin: a payee that asks for 18 blocks stays payable when the
 	// heights of payer and LSP differ.
 	OutsideMargin Blocks = 12
-
-	// GiveUpMargin is how many blocks before the sender of a forwarded HTLC leaves for
-	// the chain it is failed, when the outgoing one has no end yet (CHAN-040).
-	GiveUpMargin Blocks = 3
-
-	// MaxHTLCExpiry is BOLT 4's max_htlc_cltv, in blocks.
-	MaxHTLCExpiry Blocks = 2016
 
 	// DefaultFinalDelta is what an invoice asks for in blocks besides the early
 	// warning time: the 18 of a claim, and 6 for blocks that are found while a
 	// payment travels.
 	DefaultFinalDelta Blocks = 24
-
-	// FinalPadding and HopPadding are what a payer adds, in blocks, to the delta
-	// of the invoice and to that of each hop (CHAN-016). The final one is
-	// larger: parts of one payment arrive one after the other, and each is
-	// measured against the height at its arrival.
-	FinalPadding Blocks = 3
-	HopPadding   Blocks = 1
 
 	// DefaultMPPTimeout is how long the parts of an incomplete payment are
 	// held, in seconds (BOLT 4).

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"superscalar/refnode/payment"
+	"superscalar/refnode/expiry"
 	"superscalar/vectors"
 	"superscalar/wire/rule"
 )
@@ -13,7 +13,7 @@ import (
 // above. The figures are sums of what stands in the vector, worked out here.
 func htlcExpiries() (vectors.File, error) {
 	f := file("PCF", "htlc_expiry", "SPEC.md 3.7: sums of the numbers in each vector",
-		"A node at height, with a channel of early_warning_time. op: \"receive\" an HTLC that is irrevocably committed, \"release\" the preimage of one that ends here, \"offer\" one that is forwarded, \"forward\" one from a channel of early_warning_time to one that asks for cltv_expiry_delta; blocks is how many it has to spare, and a bad one is refused. \"pay\": the route asks for cltv_expiry, blocks is the expiry of the HTLC on the own channel, without padding. \"invoice\": blocks is min_final_cltv_expiry_delta, early_warning_time the highest of the channels that can receive it and cltv_expiry_delta what the payee asks for itself, which gives way down to 18. \"final\": a payer tells the payee cltv_expiry, who asks for cltv_expiry_delta; blocks is what it has above the least, which is one block more than the sum.")
+		"A node at height, with a channel of early_warning_time. op: \"receive\" an HTLC that is irrevocably committed, \"release\" the preimage of one that ends here, \"offer\" one that is forwarded, \"forward\" one from a channel of early_warning_time to one that asks for cltv_expiry_delta; blocks is how many it has to spare, and a bad one is refused. \"pay\": the route asks for cltv_expiry, blocks is the expiry of the HTLC on the own channel, without padding. \"invoice\": blocks is min_final_cltv_expiry_delta, early_warning_time the highest of the channels that can receive it and cltv_expiry_delta what the payee asks for itself, which gives way down to 18. \"final\": a payer tells the payee cltv_expiry, who asks for cltv_expiry_delta; blocks is what it has above the least, which is one block more than the sum. The last three judge an HTLC that lies at height, and blocks is how many more it may lie, or unbounded as long as it likes; a bad one may not: \"offered\", and the plugin has to be warned; \"claimed\", received and its preimage given, and the same; \"forwarded\" by the LSP, without an end of the outgoing one, and it has to be failed, early_warning_time being that of the incoming channel. preimage: the node knows it. trimmed: the HTLC (the outgoing one, on a channel of a factory that has not failed) is on neither commitment.")
 	const height = 800_000
 	for _, ewt := range []int{0, 1, 144, 864, 1997} {
 		for _, op := range []struct {
@@ -46,6 +46,7 @@ func htlcExpiries() (vectors.File, error) {
 	}
 	f.Vectors = append(f.Vectors, finalExpiries(height)...)
 	f.Vectors = append(f.Vectors, lateExpiries(height)...)
+	f.Vectors = append(f.Vectors, lyingExpiries(height)...)
 	f.Vectors = append(f.Vectors, &vectors.HTLCExpiry{Head: head("htlc-invoice-1998", rule.PCF093, rule.PCF069), Op: "invoice",
 		EarlyWarning: 1998, Delta: ptr(18), Outcome: fault("refused", "early_warning_time", -1, rule.PCF069)})
 	return f, nil
@@ -132,31 +133,38 @@ func decide(v *vectors.HTLCExpiry, spare int, id rule.ID) {
 }
 
 func (r runner) htlcExpiry(v *vectors.HTLCExpiry) error {
-	at := func(n *vectors.Uint) payment.Height {
+	at := func(n *vectors.Uint) expiry.Height {
 		if n == nil {
 			return 0
 		}
-		return payment.Height(*n)
+		return expiry.Height(*n)
 	}
-	e := payment.Expiries{Height: at(v.Height), Rules: r.rules}
-	ewt := payment.Blocks(v.EarlyWarning)
-	var got payment.Blocks
+	l := expiry.Limits{Height: at(v.Height), Rules: r.rules}
+	ewt := expiry.Blocks(v.EarlyWarning)
+	lying := expiry.Lying{Expiry: at(v.Expiry), EarlyWarning: ewt, Preimage: v.Preimage, Trimmed: v.Trimmed}
+	var got expiry.Blocks
 	var err error
 	switch v.Op {
 	case "receive":
-		got, err = e.Received(at(v.Expiry), ewt)
+		got, err = l.Received(at(v.Expiry), ewt)
 	case "release":
-		got, err = e.Release(at(v.Expiry), ewt)
+		got, err = l.Release(at(v.Expiry), ewt)
 	case "offer":
-		got, err = e.Offer(at(v.Expiry), ewt)
+		got, err = l.Offer(at(v.Expiry), ewt)
 	case "forward":
-		got, err = e.Forward(at(v.Expiry), at(v.Outgoing), ewt, payment.Blocks(at(v.Delta)))
+		got, err = l.Forward(at(v.Expiry), at(v.Outgoing), ewt, expiry.Blocks(at(v.Delta)))
 	case "pay":
-		got = payment.Blocks(e.FirstHop(at(v.Expiry), ewt))
+		got = expiry.Blocks(l.FirstHop(at(v.Expiry), ewt))
 	case "final":
-		got, err = r.finalExpiry(e, at(v.Expiry), payment.Blocks(at(v.Delta)))
+		got, err = r.finalExpiry(l, at(v.Expiry), expiry.Blocks(at(v.Delta)))
 	case "invoice":
-		got, err = e.FinalDelta(payment.Blocks(at(v.Delta)), ewt)
+		got, err = l.FinalDelta(expiry.Blocks(at(v.Delta)), ewt)
+	case "offered":
+		got, err = l.Offered(lying)
+	case "claimed":
+		got, err = l.Claimed(lying)
+	case "forwarded":
+		got, err = l.Forwarded(lying)
 	default:
 		return fmt.Errorf("no op %q", v.Op)
 	}
@@ -165,26 +173,23 @@ func (r runner) htlcExpiry(v *vectors.HTLCExpiry) error {
 
 // finalExpiry is how many blocks an expiry has above the least that a payer may tell the
 // payee. This node's own may not be under that.
-func (r runner) finalExpiry(e payment.Expiries, expiry payment.Height, delta payment.Blocks) (payment.Blocks, error) {
-	least := e.Height + payment.Height(delta) + 1
-	if own := e.Final(delta); own < least {
+func (r runner) finalExpiry(l expiry.Limits, told expiry.Height, delta expiry.Blocks) (expiry.Blocks, error) {
+	least := l.Height + expiry.Height(delta) + 1
+	if own := l.Final(delta); own < least {
 		return 0, fmt.Errorf("this node says %d", own)
 	}
-	if expiry < least {
-		return 0, &payment.ExpiryError{Rule: rule.CHAN016, Missing: payment.Blocks(least - expiry)}
+	if told < least {
+		return 0, &expiry.Error{Rule: rule.CHAN016, Missing: expiry.Blocks(least - told)}
 	}
-	return payment.Blocks(expiry - least), nil
+	return expiry.Blocks(told - least), nil
 }
 
 // refusedExpiry compares a result with that of a vector.
-func refusedExpiry(v *vectors.HTLCExpiry, got payment.Blocks, err error) error {
-	var refused *payment.ExpiryError
+func refusedExpiry(v *vectors.HTLCExpiry, got expiry.Blocks, err error) error {
+	var refused *expiry.Error
 	switch {
 	case err == nil && v.Error == nil:
-		if v.Blocks == nil || vectors.Uint(got) != *v.Blocks {
-			return fmt.Errorf("blocks is %d", got)
-		}
-		return nil
+		return sameBlocks(v, got)
 	case err == nil:
 		return fmt.Errorf("allowed, want refused by %s", v.Error.Rule)
 	case v.Error == nil:
@@ -193,8 +198,19 @@ func refusedExpiry(v *vectors.HTLCExpiry, got payment.Blocks, err error) error {
 		return fmt.Errorf("refused, want %s", v.Error.Kind)
 	case errors.As(err, &refused) && refused.Rule != v.Error.Rule:
 		return fmt.Errorf("refused by %s, want %s", refused.Rule, v.Error.Rule)
-	case errors.Is(err, payment.ErrEarlyWarning) != (v.Error.Field == "early_warning_time"):
+	case errors.Is(err, expiry.ErrEarlyWarning) != (v.Error.Field == "early_warning_time"):
 		return fmt.Errorf("refused with %q, want a refusal of %s", err, v.Error.Field)
+	}
+	return nil
+}
+
+// sameBlocks compares the blocks to spare.
+func sameBlocks(v *vectors.HTLCExpiry, got expiry.Blocks) error {
+	switch unbounded := got == expiry.Forever; {
+	case unbounded != v.Unbounded:
+		return fmt.Errorf("unbounded is %t", unbounded)
+	case !unbounded && (v.Blocks == nil || vectors.Uint(got) != *v.Blocks):
+		return fmt.Errorf("blocks is %d", got)
 	}
 	return nil
 }
@@ -202,14 +218,21 @@ func refusedExpiry(v *vectors.HTLCExpiry, got payment.Blocks, err error) error {
 func htlcExpirySchema() object {
 	u16, u32 := upTo(1<<16-1), upTo(1<<32-1)
 	return schema("htlc_expiry", "One expiry and the early warning time that it needs", object{
-		"op":                 oneOf("receive", "release", "offer", "forward", "pay", "invoice", "final"),
+		"op":                 oneOf("receive", "release", "offer", "forward", "pay", "invoice", "final", "offered", "claimed", "forwarded"),
 		"early_warning_time": u16,
 	}, object{
-		"blocks": about("To spare; in pay the expiry to offer, in invoice min_final_cltv_expiry_delta.", u32),
+		"blocks":    about("To spare; in pay the expiry to offer, in invoice min_final_cltv_expiry_delta.", u32),
+		"unbounded": about("There instead of blocks: the HTLC may lie as long as it likes.", object{"type": "boolean"}),
 	}, object{
 		"height":              u32,
 		"cltv_expiry":         u32,
 		"outgoing_cltv_value": u32,
 		"cltv_expiry_delta":   u16,
-	}, nil)
+		"preimage":            object{"type": "boolean"},
+		"trimmed":             object{"type": "boolean"},
+	}, object{"oneOf": []any{
+		object{"title": "good", "required": []string{"blocks"}, "properties": object{"error": false, "unbounded": false}},
+		object{"title": "good, and there is no limit", "required": []string{"unbounded"}, "properties": object{"error": false, "blocks": false, "op": oneOf("offered", "claimed", "forwarded")}},
+		object{"title": "bad: exactly one fault", "required": []string{"error"}, "properties": object{"blocks": false, "unbounded": false}},
+	}})
 }
