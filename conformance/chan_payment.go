@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/onsi/gomega"
@@ -30,6 +31,8 @@ func leafPaymentCases() []harness.Case {
 	relay.Roles, relay.Tier, relay.Since = []harness.Role{lsp}, harness.Chain, "0.3"
 	stuck := loopbackCase("chan/payment/gives-up", "An LSP fails an HTLC whose outgoing one has no end before its sender leaves for the chain.", givesUp, rule.CHAN040)
 	stuck.Roles, stuck.Tier, stuck.Since = []harness.Role{lsp}, harness.Chain, "0.3"
+	trimmed := loopbackCase("chan/payment/keeps-trimmed", "An LSP does not fail an HTLC whose outgoing one is on no commitment, and hands its preimage on.", keepsTrimmed, rule.CHAN040)
+	trimmed.Roles, trimmed.Tier, trimmed.Since = []harness.Role{lsp}, harness.Chain, "0.3"
 	return []harness.Case{
 		leafCase(lsp, "warned", "An LSP that offered an HTLC which nobody resolves leaves the factory in time.", lspWarned, rule.CHAN010),
 		leafCase(client, "warned", "A client that has a preimage which its LSP does not take leaves the factory in time.", clientWarned, rule.CHAN010),
@@ -39,6 +42,7 @@ func leafPaymentCases() []harness.Case {
 		payer("chan/payment/payer-adds-block", "A payer adds a block to the sum of deltas.", 1, rule.CHAN016),
 		relay,
 		stuck,
+		trimmed,
 	}
 }
 
@@ -71,11 +75,27 @@ func relaysErrors(p *harness.Play) {
 // givesUp has the target forward an HTLC to a peer that lets it lie.
 func givesUp(p *harness.Play) {
 	w := newPair(p)
-	out := w.height + earlyWarning + claimMargin + 10
+	if h := w.leftLying(p.Random32(), forwardMsat); h != nil {
+		p.Check(rule.CHAN040, h.Code(), gomega.Not(gomega.BeZero()), gaveUp)
+	}
+}
+
+const gaveUp = "the HTLC is failed, with an error that the payer can read"
+
+// leftLying has the target forward an HTLC that nobody resolves, until the last block before
+// its sender would leave for the chain; nil when the target does not forward it.
+func (w *pair) leftLying(hash [32]byte, msat uint64) *harness.HTLC {
+	p := w.p
+	height := channel.Height(p.Tip())
+	out := height + earlyWarning + claimMargin + 10
 	in := out + earlyWarning + 80
-	h := w.send(in, out)
-	if !w.to.Want(rule.CHAN040, 0, "update_add_htlc", true) {
-		return
+	from := len(w.to.Log)
+	h := w.sendOver(hash, msat, in, out)
+	if h.Code() == amountBelowMinimum {
+		p.Unsupported(fmt.Sprintf("the target forwards no HTLC of %d msat", msat))
+	}
+	if !w.to.Want(rule.CHAN040, from, "update_add_htlc", true) {
+		return nil
 	}
 	leaves := in - earlyWarning
 	p.MineTo(factory.Height(leaves - 8))
@@ -86,7 +106,31 @@ func givesUp(p *harness.Play) {
 		p.MineTo(factory.Height(height))
 		w.from.Settle()
 	}
-	p.Check(rule.CHAN040, h.Code(), gomega.Not(gomega.BeZero()), "the HTLC is failed, with an error that the payer can read")
+	return h
+}
+
+// keepsTrimmed has a peer let HTLCs lie of which nobody is warned, and then one of the least
+// amount that has an output.
+func keepsTrimmed(p *harness.Play) {
+	w := newPair(p)
+	least := uint64(w.to.M.Link().Untrimmed)
+	preimage := p.Random32()
+	p.Step("an HTLC of %d msat, on neither commitment of the outgoing channel", least-1)
+	h := w.leftLying(sha256.Sum256(preimage[:]), least-1)
+	if h == nil || !p.Check(rule.CHAN040, h.Code(), gomega.BeZero(), "an HTLC whose outgoing one is trimmed stays") {
+		return
+	}
+	p.Step("its preimage comes after all")
+	_ = w.to.M.Fulfil(w.to.Received()[0].ID, preimage, false)
+	w.to.Settle()
+	w.from.Settle()
+	p.Check(rule.CHAN040, h.Fulfilled(), gomega.BeTrue(), "the preimage is handed on to its sender")
+	p.Step("an HTLC of %d msat, which has an output", least)
+	w.from.M.Block(channel.Height(p.Tip()))
+	w.to.M.Block(channel.Height(p.Tip()))
+	if h := w.leftLying(p.Random32(), least); h != nil {
+		p.Check(rule.CHAN040, h.Code(), gomega.Not(gomega.BeZero()), gaveUp)
+	}
 }
 
 // usedClients is a factory of an LSP under test with channels in use.

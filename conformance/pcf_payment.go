@@ -24,6 +24,8 @@ const (
 	wayAhead     = 1000 // blocks: an expiry that nothing is wrong with
 	forwardMsat  = 40_000_000
 	expirySoon   = 0x100e // expiry_too_soon of BOLT 4
+
+	amountBelowMinimum = 0x100b // BOLT 4
 )
 
 // pair is two peers of the suite with a channel each: what one offers the target
@@ -45,13 +47,18 @@ func newPair(p *harness.Play) *pair {
 
 // send offers an HTLC that the target is to forward.
 func (w *pair) send(in, out channel.Height) *harness.HTLC {
+	return w.sendOver(w.p.Random32(), forwardMsat, in, out)
+}
+
+// sendOver offers an HTLC of which the target is to forward msat.
+func (w *pair) sendOver(hash [32]byte, msat uint64, in, out channel.Height) *harness.HTLC {
 	scid := binary.BigEndian.AppendUint64(nil, w.to.M.PeerAlias)
-	h := w.from.OfferOnion(w.p.Random32(), 2*forwardMsat, in,
+	h := w.from.OfferOnion(hash, msat+forwardMsat, in,
 		harness.Hop{Node: w.p.TargetID(), Payload: wire.Stream{
-			{Type: 2, Value: harness.Truncated(forwardMsat)}, {Type: 4, Value: harness.Truncated(uint64(out))}, {Type: 6, Value: scid},
+			{Type: 2, Value: harness.Truncated(msat)}, {Type: 4, Value: harness.Truncated(uint64(out))}, {Type: 6, Value: scid},
 		}},
 		harness.Hop{Node: w.to.PointID(), Payload: wire.Stream{
-			{Type: 2, Value: harness.Truncated(forwardMsat)}, {Type: 4, Value: harness.Truncated(uint64(out))},
+			{Type: 2, Value: harness.Truncated(msat)}, {Type: 4, Value: harness.Truncated(uint64(out))},
 		}})
 	w.from.Settle()
 	w.to.Settle()

@@ -116,6 +116,7 @@ func channels() []Mutant {
 	as("PCF-127/absorbed", "forgets what was valid on the output of a channel that is absorbed", "the balance of who published the last commitment of a channel that was absorbed", rule.PCF127+"/absorbed")
 	off(rule.CHG001, "begins phase 1 when it pleases", "no aggregate nonces of phase 1")
 	off(rule.CHG002, "signs states before its channel has a commitment there", "no partial signatures of phase 1")
+	as("CHAN-040/trimmed", "fails HTLCs whose preimage may come at any time", "an HTLC whose outgoing one is trimmed stays", rule.CHAN040+"/trimmed")
 	as("CHG-002/htlcs", "signs states whose commitments have HTLCs that nobody signed", "no partial signatures of phase 1", rule.CHG002+"/htlcs")
 	off(rule.CHG003, "takes a fresh funding key for every change", "the funding_pubkey is not the one")
 	as("CHAN-003/peer", "takes any funding key of its clients", "no funding transaction whose client 0", rule.CHAN003+"/peer")

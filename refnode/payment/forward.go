@@ -162,7 +162,7 @@ func (r *Router) giveUp() {
 // preimage, long after the incoming one was failed.
 func (r *Router) trimmed(in *incoming) bool {
 	to, known := r.channels.Link(in.Out.Channel)
-	return known && to.InFactory && !to.Failed && in.OutAmount < to.Untrimmed
+	return known && to.InFactory && !to.Failed && in.OutAmount < to.Untrimmed && r.cfg.Rules.On(rule.CHAN040+"/trimmed")
 }
 
 // relay hands an error of downstream to upstream: a reason as it is, under one
