@@ -1,6 +1,8 @@
 package mutant
 
 import (
+	"slices"
+
 	"superscalar/refnode/peer"
 	"superscalar/wire"
 	"superscalar/wire/rule"
@@ -152,7 +154,7 @@ func channels() []Mutant {
 	off(rule.CHG029, "stays in a factory with more than it is covered for", "the target did not publish the kickoff")
 	off(rule.CHG030, "takes HTLCs when it may be too late to get them onto the chain", "an HTLC is taken before T - exit_time")
 	off(rule.CHG016, "keeps the stock of its group to itself", "the target takes part")
-	return append(all,
+	all = append(all,
 		Mutant{ID: "PCF-086", Rule: rule.PCF086, Breaks: "offers HTLCs that expire too early", Want: "update_add_htlc came",
 			Rules: rule.Without(rule.PCF086, rule.PCF099)},
 		Mutant{ID: "PCF-087", Rule: rule.PCF087, Breaks: "takes HTLCs that expire too early", Want: "an HTLC that expires too soon is not fulfilled",
@@ -174,6 +176,15 @@ func channels() []Mutant {
 		Mutant{ID: "PCF-120", Rule: rule.PCF120, Breaks: "signs something else on a new outpoint", Want: wrong, Tamper: signsWrong},
 		out("PCF-128", rule.PCF128, "does not answer factory_change_init", "factory_change_ack did not come", func(*wire.ChangeAck) []wire.Message { return nil }),
 	)
+	for i := range all {
+		all[i].Vectors = slices.Contains(expiring, all[i].Rule) && all[i].ID == string(all[i].Rule)
+	}
+	return all
+}
+
+// expiring are the rules of expiries that vectors decide beside a case.
+var expiring = []rule.ID{
+	rule.PCF057, rule.PCF086, rule.PCF087, rule.PCF088, rule.PCF093, rule.PCF094, rule.PCF099, rule.CHAN016, rule.CHAN040,
 }
 
 // quietForSales sends stfu on a channel in use with what it says of the next change.
