@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,7 +46,7 @@ var consoleCommands = []consoleCommand{{
 	example: "invoice 5000 two coffees", request: invoiceRequest, show: showInvoice,
 }, {
 	name: "pay", takes: "BOLT11 [SAT]", least: 1, most: 2, does: "pay an invoice; SAT when it names no amount",
-	more:    "Ends when the payment is over. It costs at most 1 % and 5 sat more than the invoice asks.\nThe same order again pays nothing twice: it says how the payment ended, or waits for it.",
+	more:    "Ends when the payment is over, or after a minute: then it is in flight still, and can\nsucceed. The same order again pays nothing twice: it says how the payment ended, or waits\nfor it. It costs at most 1 % and 5 sat more than the invoice asks.",
 	example: "pay lnbcrt50u1...", request: payRequest, show: showPaid,
 }, {
 	name: "connect", takes: "NODEID@HOST:PORT", least: 1, most: 1, does: "connect to a peer",
@@ -81,6 +82,7 @@ var consoleCommands = []consoleCommand{{
 type consoleReply struct {
 	OK         bool   `json:"ok"`
 	Error      string `json:"error"`
+	InFlight   bool   `json:"in_flight"`
 	Bolt11     string `json:"bolt11"`
 	AmountMsat uint64 `json:"amount_msat"`
 	FeeMsat    uint64 `json:"fee_msat"`
@@ -236,10 +238,17 @@ func closeRequest(words []string) (map[string]any, error) {
 	return map[string]any{"cmd": "close", "channel_id": words[0], "force": len(words) > 1}, nil
 }
 
+// thousands is a number in groups of three digits.
+var thousands = regexp.MustCompile(`^[0-9]{1,3}(,[0-9]{3})+$`)
+
 // readSat reads an amount in sat and returns it in msat.
 func readSat(text string) (msat uint64, err error) {
 	const all = 2_100_000_000_000_000
-	sat, err := strconv.ParseUint(strings.ReplaceAll(text, ",", ""), 10, 64)
+	digits := text
+	if thousands.MatchString(text) { // as amounts are printed; 1,5 is not 15
+		digits = strings.ReplaceAll(text, ",", "")
+	}
+	sat, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || sat > all {
 		return 0, fmt.Errorf("%s is not a whole number of sat", strconv.Quote(text))
 	}

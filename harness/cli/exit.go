@@ -17,6 +17,7 @@ const (
 	ExitUsage       = 2 // the operator has to change something
 	ExitBroken      = 3 // the suite itself is broken
 	ExitUnreachable = 4 // the target cannot be reached
+	ExitInFlight    = 5 // a payment has no end yet
 )
 
 // ExitError ends the program with a code other than 0. Commands return it; any

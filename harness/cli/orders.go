@@ -25,11 +25,12 @@ answers. The orders are those that can be typed at the node itself, and --json
 prints the answer as the node gives it (see 'superscalar node client --help').
 
 The node listens at the socket ` + control.SocketName + ` in its data directory, which nobody but
-its user can open. pay ends when the payment is over; when it is interrupted, the
-payment goes on, and the same order again tells how it ended or waits for it.
+its user can open. pay ends when the payment is over, or after a minute; when that
+comes first, or it is interrupted, the payment goes on and can still succeed, and
+the same order again tells how it ended or waits for it.
 
 Exit codes: 0 done; 1 the node refused, or the payment failed; 2 usage; 4 no node
-runs there.`,
+runs there; 5 the payment is in flight still: not to be paid in another way.`,
 		Example: `  superscalar cli status --datadir /tmp/client
   superscalar cli invoice 5000 two coffees --datadir /tmp/client
   superscalar cli pay lnbcrt50u1... --datadir /tmp/client
@@ -76,14 +77,22 @@ func give(e env, datadir string, order consoleCommand, request map[string]any, a
 			return exit(ExitUsage, "writing to the standard output: %w", wrote)
 		}
 		if err != nil {
-			return &ExitError{Code: ExitFailed}
+			return &ExitError{Code: failed(reply)}
 		}
 	case err != nil:
-		return exit(ExitFailed, "%w", err)
+		return exit(failed(reply), "%w", err)
 	default:
 		order.show(e.Out, reply)
 	}
 	return nil
+}
+
+// failed is the exit code for an order that was not done.
+func failed(reply consoleReply) int {
+	if reply.InFlight {
+		return ExitInFlight
+	}
+	return ExitFailed
 }
 
 // obeySocket lets a node obey a socket, too. The context of the env that it returns

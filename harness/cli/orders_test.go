@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +51,39 @@ func TestOrdersFromAnotherTerminal(t *testing.T) {
 				t.Errorf("after the end: code %d, %q", code, says)
 			}
 		})
+	}
+}
+
+// A payment without an end is told apart from one that failed: what still can succeed must
+// not be paid in another way.
+func TestAPaymentInFlightHasItsOwnExitCode(t *testing.T) {
+	for _, row := range []struct {
+		err  error
+		code int
+		says string
+	}{
+		{fmt.Errorf("so: %w", control.ErrInFlight), ExitInFlight, `"in_flight":true`},
+		{errors.New("the payment failed: no route"), ExitFailed, `"error":"the payment failed: no route","code":"failed"}`},
+	} {
+		dir := t.TempDir()
+		s, err := control.Listen(filepath.Join(dir, control.SocketName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.Serve(ctx, &typed{err: row.err})
+		}()
+		if code, out, says := runProgram("cli", "pay", "lnbcrt1", "--datadir", dir); code != row.code || out != "" || !strings.Contains(says, row.err.Error()) {
+			t.Errorf("code %d, %q, %q", code, out, says)
+		}
+		if code, out, says := runProgram("cli", "pay", "lnbcrt1", "--datadir", dir, "--json"); code != row.code || !strings.Contains(out, row.says) || says != "" {
+			t.Errorf("--json: code %d, %q, %q", code, out, says)
+		}
+		cancel()
+		<-ended
 	}
 }
 

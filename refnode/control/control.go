@@ -32,7 +32,8 @@
 //	         optionally push_msat
 //	close    channel_id, optionally force   {}
 //
-// of which pay is answered when the payment is over, open and close, for channels
+// of which pay is answered when the payment is over, or after a minute with a refusal that
+// has "in_flight":true beside its code, open and close, for channels
 // outside factories, when they have begun. Those about factories are answered when the ceremony has begun: a creation that goes on
 // without a silent client does so under another id. leave, of a client, says
 // what its way out costs before anything is published; it cannot be taken back
@@ -155,6 +156,8 @@ type done struct {
 	OK    bool    `json:"ok"`
 	Error string  `json:"error,omitempty"`
 	Code  Code    `json:"code,omitempty"`
+	// InFlight: the payment that was ordered has no end yet.
+	InFlight bool `json:"in_flight,omitempty"`
 }
 
 // status is the reply to status. Channels stay empty until the node keeps some:
@@ -234,6 +237,7 @@ func answer(ctx context.Context, l line, n Node) (reply any, stopped bool) {
 		if errors.As(err, &r) {
 			head.Code = r.code
 		}
+		head.InFlight = errors.Is(err, ErrInFlight)
 	}
 	return head, stopped
 }

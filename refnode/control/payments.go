@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 
 	"superscalar/refnode/transport"
 	"superscalar/wire"
@@ -15,7 +16,8 @@ type Payments interface {
 	// Invoice makes an invoice over msat, 0 for any amount, with a text for the
 	// payer.
 	Invoice(msat uint64, text string) (Invoice, error)
-	// Pay pays an invoice and returns when the payment is over, or ctx is.
+	// Pay pays an invoice and returns when the payment is over, or, with an
+	// ErrInFlight, when ctx is or a minute has passed.
 	Pay(ctx context.Context, p Pay) (Paid, error)
 	// OpenChannel begins to open a channel outside factories.
 	OpenChannel(peer transport.NodeID, amountSat, pushMsat uint64) error
@@ -24,6 +26,10 @@ type Payments interface {
 	// Channels returns every channel.
 	Channels() []ChannelStatus
 }
+
+// ErrInFlight is a payment that has no end yet: it can still succeed, so nobody may pay
+// in another way instead.
+var ErrInFlight = errors.New("the payment is still in flight: it can still succeed; ask again")
 
 // Invoice is an invoice of the node.
 type Invoice struct {

@@ -145,7 +145,7 @@ func (p *Participant) Pay(ctx context.Context, order control.Pay) (control.Paid,
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return control.Paid{}, errors.New("the payment is still in flight: ask again")
+			return control.Paid{}, control.ErrInFlight
 		}
 	}
 	if err == nil && got.State != payment.Succeeded {
