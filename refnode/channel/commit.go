@@ -10,9 +10,10 @@ import (
 
 // Commit signs the updates that the peer's commitment lacks, if there are any
 // or a round is owed, and its last commitment is acknowledged. It is cheap when there is nothing
-// to do, and does nothing twice. A round may become due after our stfu (PCF-172): it is
+// to do, and does nothing twice. What Take returned has been carried out. A round may become due after our stfu (PCF-172): it is
 // made before the peer's.
 func (m *Machine) Commit() {
+	m.locked = false
 	m.advance()
 	if m.operational() && !m.awaiting() && (m.unsigned(m.peer()) || m.owesRound() && !m.quiescent()) {
 		m.sign()

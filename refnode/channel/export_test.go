@@ -54,3 +54,6 @@ func (m *Machine) HalfLocked() bool { return m.halfLocked() }
 
 // InRound reports whether a commitment without updates is owed or not acknowledged.
 func (m *Machine) InRound() bool { return m.inRound() || m.awaiting() }
+
+// OwesRound reports whether a commitment without updates has to be sent.
+func (m *Machine) OwesRound() bool { return m.owesRound() }

@@ -200,6 +200,7 @@ func (m *Machine) lock(f *Funding) {
 	}
 	m.Fundings = []Funding{current}
 	m.save()
+	m.locked = true
 	m.act(ChangeLocked{current.Txid})
 }
 

@@ -60,6 +60,7 @@ type Machine struct {
 	since  Height // the first height that was said
 	out    []Action
 	dirty  bool // State changed since the last Persist
+	locked bool // a change has, and the plugin, which may ask for a round, has not been told: until Commit
 	up     bool // what Up and Down said last
 	use    Use
 	// elsewhere is what other channels hold of MaxExposure.

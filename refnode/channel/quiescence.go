@@ -43,13 +43,13 @@ func (m *Machine) initiator() Side {
 }
 
 // sayStfu sends stfu once it may: none of our updates is on its way, no round
-// after a change, and no change is half locked, for then both sides would not count
-// balances on the same output.
+// after a change, not even one that our plugin has not asked for yet, and no change is
+// half locked, for then both sides would not count balances on the same output.
 func (m *Machine) sayStfu() {
 	if m.quiet.ours || !m.quiet.wanted && !m.quiet.theirs || !m.operational() {
 		return
 	}
-	if !m.cleanOf(m.Side) || m.halfLocked() || m.inRound() {
+	if !m.cleanOf(m.Side) || m.halfLocked() || m.locked || m.inRound() {
 		return
 	}
 	msg := &wire.Stfu{ChannelID: m.ID}

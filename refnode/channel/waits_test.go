@@ -104,7 +104,8 @@ func (x *search) carry(n *spot, i int) {
 	m := n.m[i]
 	for {
 		actions := m.Take()
-		if m.Commit(); len(actions) == 0 {
+		if len(actions) == 0 { // as a hub does
+			m.Commit()
 			if actions = m.Take(); len(actions) == 0 {
 				return
 			}
@@ -113,6 +114,10 @@ func (x *search) carry(n *spot, i int) {
 			switch a := a.(type) {
 			case channel.Send:
 				switch msg := a.Message.(type) {
+				case *wire.Stfu:
+					if m.OwesRound() {
+						x.t.Fatalf("stfu before the round of CHG-007\n%s", n.trace())
+					}
 				case *wire.Warning:
 					x.t.Fatalf("a warning: %s\n%s", msg.Data, n.trace())
 				case *wire.ErrorMessage:
@@ -265,7 +270,7 @@ func (x *search) run(first *spot) {
 // TestNobodyWaits looks at every order in which the messages of a lock, of changes that
 // both sides begin, of payments and of shutdown can cross, and where the line can break: wherever nothing travels any
 // more and no plugin is asked, no side is quiescent, half locked or in a round, and
-// nobody has been warned.
+// nobody has been warned; and no side says stfu while it owes a round.
 func TestNobodyWaits(t *testing.T) {
 	for _, row := range []struct {
 		name   string
