@@ -45,7 +45,7 @@ function takesOther(p) {
 
 // settled is a state as far as messages tell it: a change may be negotiated before
 // anything is said about it.
-export const settled = (state) => (state === 'negotiating' ? 'normal' : state);
+export const settled = (state, w) => (state !== 'negotiating' ? state : w.l.outputs.length > 1 ? 'continued' : 'normal');
 
 // stateOf is where a channel stands, after the tables of 3.8 and 8.4.
 export function stateOf(w) {

@@ -9,6 +9,7 @@ import { Ledger, other } from './ledger.mjs';
 import { unhex } from './noise.mjs';
 import { obliged, refuses } from './orders.mjs';
 import { Fault, readMessage } from './reader.mjs';
+import { compares, judges, keepsBack, passes } from './waits.mjs';
 import { Watcher } from './watcher.mjs';
 
 // rightButLate are rules that fail an HTLC when it is committed: nothing is wrong with the
@@ -21,7 +22,7 @@ class Party {
   constructor(side, facts) {
     this.side = side;
     this.facts = facts;
-    this.u = { begun: false, pending: false, to: undefined, into: [], at: facts[0].output.txid, firsts: {}, height: facts[0].height, live: true };
+    this.u = { begun: false, pending: false, to: undefined, into: [], at: facts[0].output.txid, firsts: {}, height: facts[0].height, live: true, now: 0 };
     this.watchers = facts.filter((f, n) => n === 0 || f.output.txid !== facts[0].output.txid).map((f, n) => this.watch(f, n));
     this.u.watchers = this.watchers;
   }
@@ -61,6 +62,7 @@ class Party {
     const failed = this.watchers.map((x) => x.failed);
     same('refused', refuses(this, w, h) === true, h.refused === true);
     if (!h.refused) this.orders(h, w);
+    if (h.event === 'wait') this.waits(h);
     if (h.message) this.hears(other(this.side), messageOf(layouts, h.message), rightButLate.includes(h.rule) ? { ...h, fault: false } : h);
     for (const m of h.sends ?? []) this.hears(this.side, { ...messageOf(layouts, m), compare: m.compare }, { ...h, fault: false });
     if (h.fault && rightButLate.includes(h.rule)) same('fails the HTLC', h.sends?.some((m) => m.name === 'update_fail_htlc') === true, true);
@@ -68,6 +70,7 @@ class Party {
     for (const name of ['leaves', 'publishes', 'punishes']) same(name, owes[name], h[name]);
     if (h.closes) this.ends();
     if (h.fault) return;
+    if (!h.closes) for (const x of this.watchers) keepsBack(x);
     this.watchers.forEach((x, n) => x.compare(n === 0 ? h : h.others?.find((o) => o.channel === n)));
   }
 
@@ -79,12 +82,20 @@ class Party {
     if (u.begun && (h.event === 'sign' || this.side === 'accepter')) u.pending = true; // the LSP signs last (8.4)
     if (h.event === 'store' && u.to) Object.assign(u, { at: u.to.txid, to: undefined, into: [], begun: false, pending: false });
     if (h.event === 'end' && !u.begun) u.live = false;
+    if (h.event === 'poison') u.alone = u.at;
     if (h.event === 'usable') w.usable = true;
     if (h.event === 'shutdown') w.wants = true;
     if (h.event === 'drop' || h.event === 'forget') w.forgotten = true;
     if (h.event === 'confirmed' || h.event === 'spent') w.failed = true;
     if (h.event === 'disconnect') this.ends();
     if (h.event === 'connect') for (const x of this.watchers) x.connects();
+  }
+
+  // waits ends the connection where somebody has waited for too long.
+  waits(h) {
+    const rule = passes(this, h.seconds);
+    same('closes', h.closes === true, rule !== undefined);
+    if (h.fault) same('who waits too long', rule, h.rule);
   }
 
   // hears is a message of either side.
@@ -105,6 +116,7 @@ class Party {
       return;
     }
     if (!w && !h.fault) throw new Mismatch(`${m.name} is for no channel`);
+    if (w && by !== this.side) compares(judges(w, by, m), h);
     if (m.name === 'shutdown') w.shut[by] = true;
     (w ?? this.watchers[0]).said(by, m, h);
   }

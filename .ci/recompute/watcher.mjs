@@ -8,6 +8,7 @@ import { commitmentPoint, commitmentSecret, other } from './ledger.mjs';
 import { hex, publicKey, unhex } from './noise.mjs';
 import { settled, stateOf } from './orders.mjs';
 import { Fault } from './reader.mjs';
+import { first, quiets, resumes, toLock } from './waits.mjs';
 
 const kinds = { update_add_htlc: 'add', update_fulfill_htlc: 'fulfil', update_fail_htlc: 'fail', update_fee: 'fee' };
 const noSignature = '00'.repeat(64);
@@ -67,7 +68,7 @@ export class Watcher {
     if (seen?.holds) this.before = seen.holds;
     if (!this.forgotten) same(`holds of channel ${this.number}`, holds, this.before ?? holds);
     if (seen?.state) this.state = seen.state;
-    if (this.state) same(`state of channel ${this.number}`, stateOf(this), settled(this.state));
+    if (this.state) same(`state of channel ${this.number}`, stateOf(this), settled(this.state, this));
   }
 
   // said is a message of a side.
@@ -151,11 +152,12 @@ export class Watcher {
       return;
     }
     if (h.fault && h.rule === 'PCF-138') { // nothing but the moment is wrong
-      same('funding_txid', txid, l.outputs[0].txid);
-      this.looks(l.side, l.own + 1, l.outputs[0], m, {});
+      const on = [...(this.batch[by]?.list ?? []), m].find((x) => x.funding_txid.funding_txid === l.outputs[0].txid);
+      this.looks(l.side, l.own + 1, l.outputs[0], on, {});
     }
     if (h.fault && !h.wrongSignature) return;
-    if (l.next && txid === l.next.txid) { // the first on a new output
+    if (!this.batch[by] && first(this, m)) {
+      if (!l.next) return; // it was on its way when the change was called off
       this.looks(other(by), mine ? l.given : l.own, l.next, m, h);
       if (!h.fault) l.next[mine ? 'sent' : 'got'] = true;
       return;
@@ -182,6 +184,7 @@ export class Watcher {
     const l = this.l;
     if (!l.awaiting) {
       l.given++;
+      this.owesRound = false;
       this.each(other(l.side), l.given, list, h);
       l.signs(l.side);
     } else { // sent again: what was signed then is what the peer lacks
@@ -210,13 +213,15 @@ export class Watcher {
     l.revokes(by);
   }
 
-  stfu(by, m, h) { if (!h.fault) this.quiet[by] = true; }
+  stfu(by, m, h) { if (!h.fault) quiets(this, by, m.initiator === 1); }
 
   channel_reestablish(by, m, h) {
     const l = this.l;
     if (by !== l.side) {
       this.mute = false;
       this.takesLocked(by, m.my_current_funding_locked?.txid);
+      this.asked = m.next_funding?.txid;
+      resumes(this);
       return;
     }
     same('channel_reestablish', [m.next_commitment_number, m.next_revocation_number, m.my_current_per_commitment_point], [l.own + 1, l.peer, commitmentPoint(this.seed(by), l.own)]);
@@ -232,7 +237,11 @@ export class Watcher {
     this.delta[by] = m.factory_change.funding_contribution_satoshis;
   }
 
-  factory_change_init(by, m, h) { if (!h.fault) this.contributes(by, m); }
+  factory_change_init(by, m, h) {
+    if (h.fault) return;
+    this.contributes(by, m);
+    this.quiet.asked = true;
+  }
 
   factory_change_ack(by, m, h) { if (!h.fault) this.contributes(by, m); }
 
@@ -265,7 +274,7 @@ export class Watcher {
 
   factory_change_abort(by, m, h) {
     if (by === this.l.side) {
-      if (!this.echoes) this.aborting = true;
+      if (!this.echoes) this.callsOff();
       this.echoes = false;
     } else if (this.aborting) this.aborting = false;
     else this.echoes = true;
@@ -273,6 +282,12 @@ export class Watcher {
       this.drops();
       this.quiet = {};
     }
+  }
+
+  // callsOff waits for the other side's factory_change_abort. off is where the change led.
+  callsOff() {
+    this.aborting = true;
+    this.off = this.l.next?.txid ?? (this.named[this.l.side] ? this.u.to?.txid : this.asked);
   }
 
   factory_change_continue(by, m, h) {
@@ -289,7 +304,10 @@ export class Watcher {
   factory_change_locked(by, m, h) {
     if (h.fault) return;
     const txid = m.factory_change_locked.locked_funding_txid;
-    if (by === this.l.side) this.l.lastLocked = txid;
+    if (by === this.l.side) {
+      same('factory_change_locked that is due', txid, toLock(this)?.txid);
+      this.l.lastLocked = txid;
+    }
     this.takesLocked(by, txid);
   }
 
@@ -301,5 +319,6 @@ export class Watcher {
     for (const side of ['opener', 'accepter']) l.balance[side] += 1000 * o.delta[side];
     l.replaced = [...l.replaced, ...l.outputs.filter((x) => x !== o).map((x) => x.txid)];
     l.outputs = [{ ...o, delta: {} }];
+    this.owesRound = true;
   }
 }

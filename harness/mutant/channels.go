@@ -177,7 +177,7 @@ func channels() []Mutant {
 		out("PCF-128", rule.PCF128, "does not answer factory_change_init", "factory_change_ack did not come", func(*wire.ChangeAck) []wire.Message { return nil }),
 	)
 	for i := range all {
-		all[i].Vectors = slices.Contains(expiring, all[i].Rule) && all[i].ID == string(all[i].Rule)
+		all[i].Vectors = slices.Contains(slices.Concat(expiring, waiting), all[i].Rule) && all[i].ID == string(all[i].Rule)
 	}
 	return all
 }
@@ -186,6 +186,9 @@ func channels() []Mutant {
 var expiring = []rule.ID{
 	rule.PCF057, rule.PCF086, rule.PCF087, rule.PCF088, rule.PCF093, rule.PCF094, rule.PCF099, rule.CHAN016, rule.CHAN040,
 }
+
+// waiting are rules of who waits for whom in a change, which conversations show beside a case.
+var waiting = []rule.ID{rule.PCF138, rule.PCF172, rule.PCF173}
 
 // quietForSales sends stfu on a channel in use with what it says of the next change.
 func quietForSales() peer.Tamper {

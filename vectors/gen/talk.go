@@ -270,9 +270,11 @@ func reactionTo(h vectors.ChannelStep) string {
 		return "warning"
 	case last == "factory_change_abort":
 		return "abort"
-	case last == "" && !h.Closes && h.Leaves:
+	case last == "" && h.Closes:
+		return "closed"
+	case last == "" && h.Leaves:
 		return "leaves"
-	case last == "" && !h.Closes:
+	case last == "":
 		return "ignored"
 	}
 	return "other"

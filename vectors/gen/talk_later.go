@@ -273,9 +273,12 @@ func wrongSecond() []tale {
 
 // signsNext is what side i would send to sign the next commitment of the other on the
 // output in use, without updates.
-func (w *talkScene) signsNext(i int) *wire.CommitmentSigned {
+func (w *talkScene) signsNext(i int) *wire.CommitmentSigned { return w.signsNextOn(i, 0) }
+
+// signsNextOn is the same on one of the outputs that updates are signed for.
+func (w *talkScene) signsNextOn(i, n int) *wire.CommitmentSigned {
 	m := w.sides[i].m
-	f := m.Fundings[0]
+	f := m.Fundings[n]
 	theirs, err := m.TheirCommitments(f.Txid)
 	if err != nil {
 		panic(err)
@@ -286,7 +289,7 @@ func (w *talkScene) signsNext(i int) *wire.CommitmentSigned {
 	if err != nil {
 		panic(err)
 	}
-	on := m.Outputs()[0]
+	on := m.Outputs()[n]
 	params := m.Parameters()
 	c, err := params.Build(m.Side.Other(), &on.Funding, &state, point)
 	if err != nil {

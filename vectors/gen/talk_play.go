@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
@@ -31,11 +32,15 @@ func playTalk(s *talkStation, h *vectors.ChannelStep) (talkReaction, error) {
 		s.cut()
 		return talkReaction{}, nil
 	case "wait":
-		return s.settle(func() {
+		r := s.settle(func() {
 			for _, l := range s.lines {
-				l.m.Timer(l.timer)
+				l.pass(time.Duration(h.Seconds) * time.Second)
 			}
-		}), nil
+		})
+		if r.closes {
+			s.cut()
+		}
+		return r, nil
 	}
 	if h.Event == "spent" {
 		return s.spent(h.Tx)
@@ -131,7 +136,11 @@ var talkOrders = map[string]func(s *talkStation, h *vectors.ChannelStep) error{
 	"forget":   func(s *talkStation, _ *vectors.ChannelStep) error { s.m.Forget(); return nil },
 	"shutdown": func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.Shutdown(nil) },
 	"abort":    func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.AbortChange("it is ordered") },
-	"change":   func(s *talkStation, _ *vectors.ChannelStep) error { return s.m.StartChange(0, nil) },
+	"change": func(s *talkStation, _ *vectors.ChannelStep) error {
+		err := s.m.StartChange(0, nil)
+		s.plain = err == nil
+		return err
+	},
 	"confirmed": func(s *talkStation, h *vectors.ChannelStep) error {
 		hub.OutputConfirmed(s.m, wire.Txid(h.Txid), s.rules)
 		return nil
@@ -223,6 +232,9 @@ func (s *talkStation) stands(alone bool) error {
 	s.record.alone = alone
 	for _, o := range s.places(s.record.at, s.record.gone, alone) {
 		s.reg.Stands(o)
+	}
+	if alone && s.plain {
+		_ = s.m.Lock(wire.Txid(s.record.at.Txid))
 	}
 	s.follow()
 	return nil

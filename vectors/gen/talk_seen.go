@@ -30,7 +30,7 @@ func (s *talkStation) freeze() frozen {
 	f := frozen{s.side, r, s.height, maps.Clone(s.firsts), nil}
 	for _, l := range s.lines {
 		kept := *l
-		kept.m, kept.revoked = nil, slices.Clip(kept.revoked)
+		kept.m, kept.revoked, kept.timers, kept.plain = nil, slices.Clip(kept.revoked), nil, false
 		f.lines = append(f.lines, kept)
 	}
 	return f
@@ -65,6 +65,7 @@ func (s *talkStation) cut() {
 	s.settle(func() {
 		for _, l := range s.lines {
 			l.m.Disconnected()
+			l.timers, l.plain = nil, false
 		}
 		s.ends()
 	})

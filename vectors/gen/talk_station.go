@@ -38,9 +38,10 @@ type talkLine struct {
 	m       *channel.Machine
 	disk    []byte            // what is stored of the machine
 	revoked []channel.Revoked // records beside it
-	timer   channel.TimerID
+	timers  []talkTimer
 	before  vectors.ChannelHolds
 	seen    string // the state of another channel than number 0
+	plain   bool   // a change without an update goes on: the ceremonies have no part in it
 }
 
 // record is what the record of the ceremonies says of the channels' outputs.
@@ -209,7 +210,9 @@ func (s *talkStation) ends() {
 
 func (s *talkStation) follow() {
 	for _, l := range s.lines {
-		s.reg.Follow(s.peer(), l.m)
+		if !l.plain {
+			s.reg.Follow(s.peer(), l.m)
+		}
 	}
 }
 
@@ -260,7 +263,9 @@ func (s *talkStation) obey(o role.Order, r *talkReaction) bool {
 	case role.OrderLeave:
 		r.leaves = r.leaves || l.m.Usable // else there is nothing to leave yet
 	case role.OrderMove:
-		s.reg.Follow(s.peer(), l.m)
+		if !l.plain {
+			s.reg.Follow(s.peer(), l.m)
+		}
 		return true
 	case role.OrderForget:
 		l.m.Forget()
@@ -289,7 +294,7 @@ func (s *talkStation) act(l *talkLine, a channel.Action, r *talkReaction) (store
 			}
 		}
 	case channel.SetTimer:
-		l.timer = a.ID
+		l.timers = append(l.timers, talkTimer{a.ID, a.After})
 	case channel.HTLCReceived:
 		if a.Refuse != 0 {
 			_ = l.m.Fail(a.ID, make([]byte, 32)) // as a router must
@@ -298,6 +303,12 @@ func (s *talkStation) act(l *talkLine, a channel.Action, r *talkReaction) (store
 	case channel.AskOutpoint:
 		_ = l.m.OutpointIs(s.judgeOutpoint(l, a))
 	default:
+		if l.plain {
+			if _, locked := a.(channel.ChangeLocked); locked {
+				l.m.Round()
+			}
+			return false
+		}
 		s.reg.Hear(about, a)
 		s.reg.Change(about, l.m, a)
 	}
