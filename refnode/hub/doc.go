@@ -11,7 +11,8 @@
 //
 // When the store refuses a transaction, what the machines have in memory is
 // ahead of the disk. The hub then does what a restart does: it drops every
-// connection and reads everything again.
+// connection and reads everything again. When that fails too, it takes no input until
+// it succeeds, and tries with each.
 //
 // It implements the parts of sections 3.7 and 8 of SPEC.md that lie between a
 // channel and its node. It decides nothing about a channel (package channel),

@@ -101,6 +101,7 @@ type Hub struct {
 	block    chain.BlockID    // the last one the channels were shown
 	opened   uint64           // channels that this process opened
 	gone     []string         // channels whose records load found to be forgotten
+	ahead    bool             // the store refused: what is in memory is ahead of it
 
 	enforcer enforcer // what Look does on the chain
 

@@ -65,7 +65,7 @@ func (h *Hub) Outgoing(to wire.Point) []peer.Outgoing {
 // Connected says that init was exchanged on a new connection, and what both
 // sides offered, by even bit.
 func (h *Hub) Connected(peer wire.Point, negotiated wire.Features) {
-	_ = h.do(func(st *step) {
+	err := h.do(func(st *step) {
 		if _, was := h.online[peer]; was {
 			st.gone(peer)
 		}
@@ -80,7 +80,21 @@ func (h *Hub) Connected(peer wire.Point, negotiated wire.Features) {
 			st.touch(c)
 		}
 	})
+	if err != nil {
+		h.sendAway(peer)
+	}
 }
+
+// sendAway ends a connection that the channels do not know of: the peer comes back when
+// the store works again.
+func (h *Hub) sendAway(id wire.Point) {
+	h.mu.Lock()
+	h.trays[id] = &tray{items: []peer.Outgoing{storeFailed}}
+	h.mu.Unlock()
+	h.wakePeer(id)
+}
+
+var storeFailed = peer.Outgoing{Reason: "the store failed"}
 
 // Disconnected says that the connection with a peer is over.
 func (h *Hub) Disconnected(peer wire.Point) {
@@ -112,7 +126,7 @@ func (h *Hub) hangUp() {
 	h.mu.Lock()
 	var peers []wire.Point
 	for p, t := range h.trays {
-		t.items = append(t.items, peer.Outgoing{Reason: "the store failed"})
+		t.items = append(t.items, storeFailed)
 		peers = append(peers, p)
 	}
 	h.mu.Unlock()

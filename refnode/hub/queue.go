@@ -62,13 +62,16 @@ func (h *Hub) batch(first job) {
 	jobs := h.waiting([]job{first})
 	runtime.Gosched() // what came with it may be in the hands of a reader still
 	jobs = h.waiting(jobs)
-	st := h.newStep()
-	st.tick()
-	for _, j := range jobs {
-		j.run(st)
+	err := h.catchUp()
+	if err == nil {
+		st := h.newStep()
+		st.tick()
+		for _, j := range jobs {
+			j.run(st)
+		}
+		st.settle()
+		err = h.finish(st)
 	}
-	st.settle()
-	err := h.finish(st)
 	for _, j := range jobs {
 		if j.done != nil {
 			j.done <- err
@@ -100,7 +103,8 @@ func (h *Hub) waiting(jobs []job) []job {
 }
 
 // finish stores a step and lets its messages leave, or, when the store refuses,
-// goes back to what is stored.
+// goes back to what is stored: now, or with the next input that finds a store that
+// works again.
 func (h *Hub) finish(st *step) error {
 	err := st.commit()
 	if err == nil {
@@ -109,14 +113,25 @@ func (h *Hub) finish(st *step) error {
 	}
 	h.cfg.Log.Error("a step of the channels was not stored", "error", err)
 	h.hangUp()
-	again, loadErr := h.load()
-	if loadErr == nil {
-		loadErr = again.commit()
+	h.ahead = true
+	return errors.Join(err, h.catchUp())
+}
+
+// catchUp reads everything again when what is in memory is ahead of the disk. As long
+// as that fails no input is taken: a disk may be full for hours, and what is owed to
+// the chain is not to be forgotten with it.
+func (h *Hub) catchUp() error {
+	if !h.ahead {
+		return nil
 	}
-	if loadErr != nil {
-		h.stop()
-		return errors.Join(err, fmt.Errorf("the channels stop: %w", loadErr))
+	again, err := h.load()
+	if err == nil {
+		err = again.commit()
 	}
+	if err != nil {
+		return fmt.Errorf("the channels wait for the store: %w", err)
+	}
+	h.ahead = false
 	again.deliver()
-	return err
+	return nil
 }
