@@ -36,7 +36,7 @@ func TestClosingFeeIsBounded(t *testing.T) {
 				Funding:   commitment.Funding{Outpoint: m.Outputs()[0].Funding.Outpoint, Value: 1_000_000, Keys: m.Outputs()[0].Funding.Keys},
 				Balance:   m.Balance,
 				Scripts:   m.Scripts,
-				DustLimit: 354,
+				DustLimit: [2]channel.Sat{354, 354},
 			}
 			sig, err := tx.Sign(c.fee, secret("accepter", "funding", uint32(0)))
 			p.must(err)

@@ -31,7 +31,7 @@ func (m *Machine) closingTx() (*commitment.Closing, error) {
 	}
 	return &commitment.Closing{
 		Funding: *out, Balance: m.view(m.Side, &m.Fundings[0], latest).Balance,
-		Scripts: m.Scripts, DustLimit: m.params.DustLimit[m.Side],
+		Scripts: m.Scripts, DustLimit: m.params.DustLimit,
 	}, nil
 }
 

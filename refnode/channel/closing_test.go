@@ -299,3 +299,27 @@ func TestAfterTheEnd(t *testing.T) {
 		t.Errorf("an HTLC that was removed is removed again: %v", acts)
 	}
 }
+
+// A balance that is dust for one side alone does not keep a channel from being closed: the
+// closing transaction of an offer leaves out what is dust for who signs it (BOLT 3).
+func TestClosingWithTwoDustLimits(t *testing.T) {
+	for _, larger := range []int{0, 1} {
+		for _, msat := range []uint64{353_000, 354_000, 999_999, 1_000_000} { // of the accepter, who need not keep a reserve at first
+			p := opened(t, setting{plain: true, fundingSat: 1_000_000, pushMsat: msat, alter: func(o *wire.OpenChannel, a *wire.AcceptChannel) {
+				*[2]*uint64{&o.DustLimitSat, &a.DustLimitSat}[larger] = 1000
+			}})
+			p.do(0, func(m *channel.Machine) { p.must(m.Shutdown(nil)) })
+			p.drain()
+			for _, n := range p.nodes {
+				b, ok := find[channel.Broadcast](n.events)
+				if !ok || b.What != "mutual close" {
+					t.Errorf("%d msat, the dust limit of side %d is larger: the %s does not close: %v", msat, larger, n.name, last(p.sent, 3))
+					continue
+				}
+				if m := b.Tx.TxOut[0].Value; m < 354 {
+					t.Errorf("an output of %d sat", m)
+				}
+			}
+		}
+	}
+}

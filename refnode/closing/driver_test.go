@@ -315,7 +315,7 @@ func TestMutualCloseByScripts(t *testing.T) {
 	s := newScene(t, newChain(t), quiet(commitment.Anchors))
 	s.channel.Scripts = [2][]byte{s.script, anyone}
 	close := &commitment.Closing{
-		Funding: s.funding, Balance: s.ours.State.Balance, Scripts: s.channel.Scripts, DustLimit: 354,
+		Funding: s.funding, Balance: s.ours.State.Balance, Scripts: s.channel.Scripts, DustLimit: [2]commitment.Sat{354, 354},
 	}
 	sig, err := close.Sign(500, s.keys[s.us])
 	check(t, err)

@@ -334,7 +334,7 @@ func TestClosingOnChain(t *testing.T) {
 	l := newLightning(t, commitment.Anchors)
 	c := &commitment.Closing{
 		Funding: l.funding, Balance: [2]commitment.MilliSat{600_000_000, 400_000_000},
-		Scripts: [2][]byte{anyone, anyone}, DustLimit: 354,
+		Scripts: [2][]byte{anyone, anyone}, DustLimit: [2]commitment.Sat{354, 354},
 	}
 	sig, err := c.Sign(1000, l.keys[commitment.Accepter])
 	if err != nil {

@@ -24,15 +24,15 @@ type Closing struct {
 	Balance [2]MilliSat
 	Scripts [2][]byte // scriptpubkey of each shutdown
 
-	// DustLimit is dust_limit_satoshis that this node set: it leaves out any
-	// output below.
-	DustLimit Sat
+	// DustLimit is dust_limit_satoshis that each side set: who offers a signature
+	// leaves out any output below its own.
+	DustLimit [2]Sat
 }
 
-// Build returns the closing transaction without its witness. The Opener pays
-// the fee, in sat. Drop names a side that leaves out its own output. The error
-// is ErrClosing: the fee is more than the Opener has, or nothing is left.
-func (c *Closing) Build(fee Sat, drop ...Side) (*btcwire.MsgTx, error) {
+// Build returns the closing transaction that a side offers, without its witness. The
+// Opener pays the fee, in sat. Drop names a side that leaves out its own output. The
+// error is ErrClosing: the fee is more than the Opener has, or nothing is left.
+func (c *Closing) Build(fee Sat, by Side, drop ...Side) (*btcwire.MsgTx, error) {
 	if c.Balance[Opener] > ofSat(c.Funding.Value) || c.Balance[Accepter] != ofSat(c.Funding.Value)-c.Balance[Opener] {
 		return nil, fmt.Errorf("balances of %s and %s in %d sat: %w",
 			c.Balance[Opener], c.Balance[Accepter], int64(c.Funding.Value), ErrClosing)
@@ -45,7 +45,7 @@ func (c *Closing) Build(fee Sat, drop ...Side) (*btcwire.MsgTx, error) {
 	tx := btcwire.NewMsgTx(2)
 	tx.TxIn = []*btcwire.TxIn{{PreviousOutPoint: c.Funding.Outpoint, Sequence: btcwire.MaxTxInSequenceNum}}
 	for side, amount := range amounts {
-		if amount >= c.DustLimit && !slices.Contains(drop, Side(side)) {
+		if amount >= c.DustLimit[by&1] && !slices.Contains(drop, Side(side)) {
 			tx.TxOut = append(tx.TxOut, btcwire.NewTxOut(int64(amount), c.Scripts[side]))
 		}
 	}
@@ -65,9 +65,13 @@ func (c *Closing) sighash(tx *btcwire.MsgTx) ([]byte, error) {
 }
 
 // Sign returns the signature of closing_signed with a side's private funding
-// key. The error is ErrClosing.
+// key. The error is ErrClosing or ErrOwnKey.
 func (c *Closing) Sign(fee Sat, key *btcec.PrivateKey, drop ...Side) (wire.Signature, error) {
-	tx, err := c.Build(fee, drop...)
+	by, err := c.sideOf(key)
+	if err != nil {
+		return wire.Signature{}, err
+	}
+	tx, err := c.Build(fee, by, drop...)
 	if err != nil {
 		return wire.Signature{}, err
 	}
@@ -80,8 +84,8 @@ func (c *Closing) Sign(fee Sat, key *btcec.PrivateKey, drop ...Side) (wire.Signa
 }
 
 // Verify checks the signature of closing_signed from a side and returns the
-// variant that it is for: with the outputs above dust, or without the signer's
-// own, which it may leave out. The error is ErrClosing, ErrSignature or
+// variant that it is for: with the outputs that are no dust for the signer, or without
+// its own, which it may leave out. The error is ErrClosing, ErrSignature or
 // ErrHighS.
 func (c *Closing) Verify(fee Sat, signer Side, signature wire.Signature) (*btcwire.MsgTx, error) {
 	tx, fault := c.verify(fee, signer, signature)
@@ -96,7 +100,7 @@ func (c *Closing) Verify(fee Sat, signer Side, signature wire.Signature) (*btcwi
 }
 
 func (c *Closing) verify(fee Sat, signer Side, signature wire.Signature, drop ...Side) (*btcwire.MsgTx, error) {
-	tx, err := c.Build(fee, drop...)
+	tx, err := c.Build(fee, signer, drop...)
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +119,9 @@ func (c *Closing) verify(fee Sat, signer Side, signature wire.Signature, drop ..
 // it. Key is the private funding key of this side, theirs the signature that
 // Verify passed. The error is ErrOwnKey or ErrSignature.
 func (c *Closing) Complete(tx *btcwire.MsgTx, key *btcec.PrivateKey, theirs wire.Signature) (*btcwire.MsgTx, error) {
-	side := Opener
-	if !key.PubKey().IsEqual(c.Funding.Keys[side]) {
-		side = Accepter
-	}
-	if !key.PubKey().IsEqual(c.Funding.Keys[side]) {
-		return nil, fmt.Errorf("funding key: %w", ErrOwnKey)
+	side, err := c.sideOf(key)
+	if err != nil {
+		return nil, err
 	}
 	hash, err := c.sighash(tx)
 	if err != nil {
@@ -131,4 +132,15 @@ func (c *Closing) Complete(tx *btcwire.MsgTx, key *btcec.PrivateKey, theirs wire
 	}
 
 	return c.Funding.complete(tx, side, signCompact(key, hash), theirs)
+}
+
+// sideOf is whose private funding key this is. The error is ErrOwnKey.
+func (c *Closing) sideOf(key *btcec.PrivateKey) (Side, error) {
+	for side := Opener; side <= Accepter; side++ {
+		if key.PubKey().IsEqual(c.Funding.Keys[side]) {
+			return side, nil
+		}
+	}
+
+	return 0, fmt.Errorf("funding key: %w", ErrOwnKey)
 }

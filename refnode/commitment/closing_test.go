@@ -14,7 +14,7 @@ func newClosing(p *pair, opener MilliSat, dust Sat) *Closing {
 	return &Closing{
 		Funding: p.Fund, Balance: [2]MilliSat{opener, ofSat(p.Fund.Value) - opener},
 		Scripts:   [2][]byte{payToKey(testKey("opener's").PubKey()), payTo([]byte{0x51})},
-		DustLimit: dust,
+		DustLimit: [2]Sat{dust, dust},
 	}
 }
 
@@ -71,7 +71,7 @@ func checkClosing(t *rapid.T, c *Closing, tx *btcwire.MsgTx, fee Sat, drop []Sid
 		if Side(side) == Opener {
 			amount -= fee
 		}
-		if amount >= c.DustLimit && (len(drop) == 0 || drop[0] != Side(side)) {
+		if amount >= c.DustLimit[0] && (len(drop) == 0 || drop[0] != Side(side)) {
 			want[string(c.Scripts[side])] = amount
 		}
 	}
@@ -102,12 +102,12 @@ func TestClosingThatCannotBe(t *testing.T) {
 		"balances-do-not-sum": {&Closing{Funding: p.Fund, Balance: [2]MilliSat{50_000_000, 49_999_999}}, 0, nil},
 		"balance-above-all":   {&Closing{Funding: p.Fund, Balance: [2]MilliSat{100_000_001, 0}}, 0, nil},
 	} {
-		if _, err := test.c.Build(test.fee, test.drop...); !errors.Is(err, ErrClosing) {
+		if _, err := test.c.Build(test.fee, Opener, test.drop...); !errors.Is(err, ErrClosing) {
 			t.Errorf("%s: %v, want %v", name, err, ErrClosing)
 		}
 	}
 	c := newClosing(p, 50_000_000, 354)
-	tx, err := c.Build(100)
+	tx, err := c.Build(100, Opener)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestClosingThatCannotBe(t *testing.T) {
 func TestClosingAtTheDustLimit(t *testing.T) {
 	p := newPair(Anchors, 100_000)
 	for opener, want := range map[MilliSat]int{454_000: 2, 454_999: 2, 453_999: 1} {
-		tx, err := newClosing(p, opener, 354).Build(100)
+		tx, err := newClosing(p, opener, 354).Build(100, Opener)
 		if err != nil || len(tx.TxOut) != want {
 			t.Errorf("the opener has %s: %d outputs, want %d, %v", opener, len(tx.TxOut), want, err)
 		}
