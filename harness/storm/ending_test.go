@@ -19,7 +19,7 @@ import (
 // ending is a storm whose channels end on the chain.
 type ending struct {
 	*storm
-	from    chain.Height
+	early   map[chainhash.Hash]bool           // transactions from before: a reorganisation may move them up
 	started map[int]bool                      // clients whose channels somebody ends
 	revoked map[wire.ChannelID]channel.Number // commitments of a thief below it are revoked
 	current map[btcwire.OutPoint]bool         // where its channels were then
@@ -40,9 +40,7 @@ const mostBlocks = 700
 func (s *storm) finish() {
 	s.t.Helper()
 	s.steps(40+s.r.IntN(150), s.actions())
-	tip, err := s.chain.Tip(context.Background())
-	s.check(err)
-	e := &ending{storm: s, from: tip.Height, started: map[int]bool{}}
+	e := &ending{storm: s, early: s.transactions(), started: map[int]bool{}}
 	s.ends = true
 	switch s.plan {
 	case cheating:
@@ -65,6 +63,23 @@ func (s *storm) finish() {
 		}
 	}
 	s.fail("it does not end: %s", e.open())
+}
+
+// transactions are all that there are so far, in blocks and in the mempool.
+func (s *storm) transactions() map[chainhash.Hash]bool {
+	all := map[chainhash.Hash]bool{}
+	s.check(chain.Follow(context.Background(), s.chain, chain.BlockID{}, func(u chain.Update) error {
+		for _, block := range u.Connected {
+			for _, tx := range block.Transactions {
+				all[tx.TxHash()] = true
+			}
+		}
+		return nil
+	}))
+	for _, tx := range s.chain.Mempool() {
+		all[tx.TxHash()] = true
+	}
+	return all
 }
 
 // actions go on while channels end. Nobody is away for long.
@@ -179,15 +194,23 @@ func (e *ending) open() string {
 		if p.hub == nil {
 			return p.name + " is away"
 		}
-		for _, ch := range p.hub.Channels() {
-			if !ch.Closed && (ch.Ready || e.sold(ch)) && !e.never(ch) {
-				return fmt.Sprintf("%s has a channel %s %s", p.name, ch.State(), ch.Failure)
-			}
+		if what := e.unfinished(p); what != "" {
+			return what
 		}
 		for _, paid := range p.hub.Payments() {
 			if paid.State == payment.InFlight && !e.late() {
 				return p.name + " has a payment in flight"
 			}
+		}
+	}
+	return ""
+}
+
+// unfinished says what channel of a party has not ended.
+func (e *ending) unfinished(p *party) string {
+	for _, ch := range p.hub.Channels() {
+		if !ch.Closed && (ch.Ready || e.sold(ch)) && !e.never(ch) {
+			return fmt.Sprintf("%s has a channel %s %s", p.name, ch.State(), ch.Failure)
 		}
 	}
 	return ""

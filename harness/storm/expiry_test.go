@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"superscalar/refnode/payment"
+	"superscalar/refnode/role"
 )
 
 // stay begins an end in which nobody leaves: the LSP is gone, or it goes its own way out
@@ -35,16 +36,21 @@ func (e *ending) covered() {
 }
 
 // untilExpiry says what is not over where the LSP is gone: distributions have paid
-// everybody.
+// everybody, but for who went to the chain with a commitment of its own before.
 func (e *ending) untilExpiry() string {
 	tip, err := e.chain.Tip(context.Background())
 	e.check(err)
-	if end := e.tree().Factory().Terms().Params.Expiry + 40; uint32(tip.Height) < uint32(end) {
+	end := e.tree().Factory().Terms().Params.Expiry + 40
+	if uint32(tip.Height) < uint32(end) {
 		return fmt.Sprintf("it is block %d and not %d", tip.Height, end)
 	}
 	for _, p := range e.clients {
 		if p.hub == nil {
 			return p.name + " is away"
+		}
+		// What the LSP offered and does not take back stays open for long.
+		if what := e.unfinished(p); what != "" && uint32(tip.Height) < uint32(end)+2*role.MaxClientDelay {
+			return what
 		}
 	}
 	return ""
