@@ -47,9 +47,12 @@ type attempt struct {
 
 // Report is what one step did.
 type Report struct {
-	Height commitment.Height
+	Height commitment.Height // 0 when the backend did not answer: then there is no plan
 	Plan   Plan
-	Sent   []Sent
+	// Whole is false when the plan may lack something, a preimage too, because
+	// something of the channel could not be read.
+	Whole bool
+	Sent  []Sent
 }
 
 // Sent is a transaction that was offered to the network.
@@ -84,7 +87,7 @@ func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, 
 	if view.Err() != nil {
 		return Report{}, view.Err()
 	}
-	report.Plan = plan
+	report.Plan, report.Whole = plan, failed == nil
 	t := &turn{d: d, view: view, c: c, script: script}
 	if sent, tried, err := t.divide(plan.Publish); tried || err != nil {
 		report.Sent = append(report.Sent, sent)
@@ -107,36 +110,45 @@ func reservation(o btcwire.OutPoint) string { return reservationPrefix + o.Strin
 
 const reservationPrefix = "closing/"
 
-// Release gives back the coins of outpoints whose spend is buried.
-func (d *Driver) Release(ctx context.Context, backend chain.Interface) error {
+// Release gives back the coins of outpoints whose spend is buried. The error names
+// every one that it could not find out about; the others are done.
+func (d *Driver) Release(ctx context.Context, backend chain.Interface) (failed error) {
 	if d.Wallet == nil {
+		return nil
+	}
+	for _, id := range d.Wallet.Reservations() {
+		if text, ours := strings.CutPrefix(id, reservationPrefix); ours {
+			if err := d.release(ctx, backend, id, text); err != nil {
+				failed = errors.Join(failed, fmt.Errorf("release the coin of %s: %w", text, err))
+			}
+		}
+	}
+
+	return failed
+}
+
+// release gives back the coin of a reservation if it has done what it was for.
+func (d *Driver) release(ctx context.Context, backend chain.Interface, id, text string) error {
+	text, divided := strings.CutPrefix(text, "divide/")
+	o, err := btcwire.NewOutPointFromString(text)
+	if err != nil {
 		return nil
 	}
 	view, err := look(ctx, backend)
 	if err != nil {
 		return err
 	}
-	for _, id := range d.Wallet.Reservations() {
-		text, ours := strings.CutPrefix(id, reservationPrefix)
-		if !ours {
-			continue
-		}
-		text, divided := strings.CutPrefix(text, "divide/")
-		o, err := btcwire.NewOutPointFromString(text)
-		if err != nil {
-			continue
-		}
-		spend, found := view.Spend(*o)
-		buried := found && spend.Confirmed && view.Height() >= spend.Height+Buried
-		if buried || divided && !found && view.Err() == nil { // a division that nobody has may be another coin's next time
-			delete(d.efforts, *o)
-			if err := d.Wallet.Release(id); err != nil {
-				return fmt.Errorf("release the coin of %s: %w", text, err)
-			}
-		}
+	spend, found := view.Spend(*o)
+	if view.Err() != nil {
+		return view.Err()
 	}
+	buried := found && spend.Confirmed && view.Height() >= spend.Height+Buried
+	if !buried && (!divided || found) { // a division that nobody has may be another coin's next time
+		return nil
+	}
+	delete(d.efforts, *o)
 
-	return view.Err()
+	return d.Wallet.Release(id)
 }
 
 // effort finds or starts what is done about an outpoint.

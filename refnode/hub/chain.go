@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -26,8 +27,8 @@ const (
 
 // Look shows the channels every block they have not seen, and looks after those
 // that end on the chain. Call it whenever the chain or the mempool has changed; an
-// error means that the backend or the store did not answer, and the next call
-// begins where this one did.
+// error means that the backend or the store did not answer: the blocks that were not
+// shown, and the channels that were not looked after, are the next call's.
 func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	var from chain.BlockID
 	if err := h.do(func(*step) { from = h.block }); err != nil {
@@ -42,10 +43,13 @@ func (h *Hub) Look(ctx context.Context, backend chain.Interface) error {
 	if err != nil {
 		return fmt.Errorf("blocks for the channels: %w", err)
 	}
-	if err := h.enforce(ctx, backend); err != nil {
+	unseen, looked, err := h.enforce(ctx, backend)
+	if !looked {
 		return err
 	}
-	return h.do(func(st *step) { st.route(payment.Looked{}) }) // not before: the blocks may have preimages
+	return errors.Join(err, h.do(func(st *step) { // not before: the blocks may have preimages
+		st.route(payment.Looked{Except: unseen})
+	}))
 }
 
 // StartAt says from which block on a new hub looks: the wallet's birthday. It

@@ -45,57 +45,59 @@ type ending struct {
 // something: a preimage goes from one to the next.
 const maxRounds = 4
 
-// enforce looks after every channel that ends on the chain.
-func (h *Hub) enforce(ctx context.Context, backend chain.Interface) error {
+// enforce looks after every channel that ends on the chain. What goes wrong with one of
+// them, or with the wallet, keeps nothing from the others. Unseen are those of which it is
+// not known what the chain shows; looked is false when the channels themselves are not.
+func (h *Hub) enforce(ctx context.Context, backend chain.Interface) (unseen []wire.ChannelID, looked bool, failed error) {
 	e := &h.enforcer
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	synced := false
-	for range maxRounds {
+	var purse error
+	for n := range maxRounds {
 		all, err := h.ending()
 		if err != nil || len(all) == 0 {
-			return err
+			return nil, err == nil, errors.Join(purse, err)
 		}
-		if h.cfg.Coins != nil && !synced {
-			if err := h.cfg.Coins.Sync(ctx, backend); err != nil {
-				return err
-			}
-			synced = true
+		if h.cfg.Coins != nil && n == 0 {
+			purse = h.cfg.Coins.Sync(ctx, backend)
 		}
-		news, err := h.round(ctx, backend, all)
-		if err != nil {
-			return err
-		}
-		if !news {
+		var news bool
+		if news, unseen, failed = h.round(ctx, backend, all); !news {
 			break
 		}
 	}
-	return e.driver.Release(ctx, backend)
+	return unseen, true, errors.Join(purse, failed, e.driver.Release(ctx, backend))
 }
 
 // round takes a step for each channel, and reports whether one of them was told
-// something.
-func (h *Hub) round(ctx context.Context, backend chain.Interface, all []ending) (news bool, failed error) {
+// something, and which of them it could not look after.
+func (h *Hub) round(ctx context.Context, backend chain.Interface, all []ending) (news bool, unseen []wire.ChannelID, failed error) {
 	for _, c := range all {
-		script, err := h.claimScript(c.salt)
-		if err != nil {
-			return news, err
-		}
-		report, err := h.enforcer.driver.Step(ctx, backend, c.channel, script)
+		told, seen, err := h.lookAfter(ctx, backend, c)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("channel %s on the chain: %w", c.id, err))
 		}
-		if report.Height == 0 {
-			continue // the chain did not answer
-		}
-		h.report(c, &report)
-		told, err := h.seen(c, &report.Plan)
-		if err != nil {
-			return news, errors.Join(failed, err)
+		if !seen {
+			unseen = append(unseen, c.id)
 		}
 		news = news || told
 	}
-	return news, failed
+	return news, unseen, failed
+}
+
+// lookAfter takes a step for a channel. It was told what the chain shows when seen is true:
+// that what is to be sent is not taken, or cannot be paid for, is no matter.
+func (h *Hub) lookAfter(ctx context.Context, backend chain.Interface, c ending) (news, seen bool, failed error) {
+	script, err := h.claimScript(c.salt) // nil: nothing is claimed
+	report, failed := h.enforcer.driver.Step(ctx, backend, c.channel, script)
+	if failed = errors.Join(err, failed); report.Height == 0 {
+		return false, false, failed // the chain did not answer
+	}
+	h.report(c, &report)
+	if news, err = h.seen(c, &report.Plan); err != nil {
+		return false, false, errors.Join(failed, err)
+	}
+	return news, report.Whole, failed
 }
 
 // report logs what was sent.

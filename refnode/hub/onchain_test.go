@@ -347,29 +347,19 @@ func TestAPreimageInTheBlocksThatGiveUp(t *testing.T) {
 	b.thaw(nil)
 	l.start()
 	l.connect(a)
-	expiry := uint32(0)
-	for _, s := range l.hub.States() {
-		for _, h := range s.HTLCs {
-			expiry = max(expiry, uint32(h.Expiry))
-		}
-	}
-	at := func() uint32 {
-		tip, err := w.chain.Tip(t.Context())
-		check(t, err)
-		return uint32(tip.Height)
-	}
+	expiry := w.expiry(l)
 	first := expiry - margin - chain.MaxUpdate
-	if at() > first {
-		t.Fatalf("the HTLC expires at %d, and it is %d: too soon for what the test shows", expiry, at())
+	if w.tip() > first {
+		t.Fatalf("the HTLC expires at %d, and it is %d: too soon for what the test shows", expiry, w.tip())
 	}
-	for at() < first {
+	for w.tip() < first {
 		w.mine(1, l)
 	}
 	b.force(l)
 	for range 3 {
 		w.mine(1, b)
 	}
-	w.mine(expiry - margin + 1 - at())
+	w.mine(expiry - margin + 1 - w.tip())
 	l.look()
 	w.until("the preimage came from the chain to the payer", func() bool { return a.state(hash) != payment.InFlight })
 	if s := a.state(hash); s != payment.Succeeded {

@@ -70,8 +70,9 @@ type HTLCRemoved struct {
 type Block struct{ Height Height }
 
 // Looked says that the chain was looked at up to the last Block: a preimage that is there
-// came as HTLCFulfilled before.
-type Looked struct{}
+// came as HTLCFulfilled before, but for those of the channels Except, which the node could
+// not look after.
+type Looked struct{ Except []wire.ChannelID }
 
 // Tick is the time. The first one comes before anything but Block.
 type Tick struct{ Now UnixTime }

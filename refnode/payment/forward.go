@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"superscalar/refnode/expiry"
+	"superscalar/wire"
 	"superscalar/wire/rule"
 )
 
@@ -136,8 +137,10 @@ func (r *Router) failed(e HTLCFailed) {
 // giveUp fails received HTLCs whose outgoing one has no end yet when their sender is
 // about to leave for the chain (CHAN-040). From the first look on that shows it, a peer
 // that comes back with the preimage has until the next block. It waits for Looked: a
-// block may have the preimage, and what was failed is not paid for any more.
-func (r *Router) giveUp() {
+// block may have the preimage, and what was failed is not paid for any more. So one whose
+// outgoing channel could not be looked after stays: its sender leaves for the chain at worst,
+// where a preimage that comes late is worth the whole amount still.
+func (r *Router) giveUp(unseen []wire.ChannelID) {
 	for _, key := range slices.SortedFunc(maps.Keys(r.incoming), compareKeys) {
 		in := r.incoming[key]
 		from, known := r.channels.Link(key.Channel)
@@ -151,7 +154,7 @@ func (r *Router) giveUp() {
 		if in.asked == 0 {
 			in.asked = r.height
 		}
-		if late != nil && in.asked < r.height {
+		if late != nil && in.asked < r.height && !slices.Contains(unseen, in.Out.Channel) {
 			r.fail(in, failure(PermanentChannelFailure))
 		}
 	}

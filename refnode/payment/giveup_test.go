@@ -3,6 +3,7 @@ package payment
 import (
 	"testing"
 
+	"superscalar/wire"
 	"superscalar/wire/rule"
 )
 
@@ -84,6 +85,42 @@ func TestAForwardWithoutAnEnd(t *testing.T) {
 		b.do(Looked{})
 		if len(b.desk.commands) != 0 {
 			t.Errorf("%s: an HTLC that was failed is resolved again", c.name)
+		}
+	}
+}
+
+// What became of a forwarded HTLC is not known when the node could not look after its outgoing
+// channel: the preimage may be in a block. It stays, and every other one is failed (CHAN-040).
+func TestAForwardWhoseEndCannotBeLookedFor(t *testing.T) {
+	in, out := channelID(1), channelID(2)
+	for _, c := range []struct {
+		name   string
+		except []wire.ChannelID
+		want   bool // it is failed
+	}{
+		{"every channel was looked after", nil, true},
+		{"the outgoing one was not", []wire.ChannelID{channelID(9), out}, false},
+		{"the incoming one was not", []wire.ChannelID{in}, true},
+		{"another one was not", []wire.ChannelID{channelID(9)}, true},
+	} {
+		b := newBench(t, lsp, true, rule.Set{}, lspLinks(100, 0)...)
+		s := send(t, HTLCKey{in, 0}, 1_100_000, 1500, Preimage{7}.Hash(), []byte{lsp, other}, hopPayload{Amount: 1_000_000, Expiry: 1300, SCID: 2}.encode(), hopPayload{Amount: 1, Expiry: 1}.encode())
+		b.do(s.event)
+		b.desk.links[1].Failed = true
+		b.desk.commands = nil
+		for h := Height(1396); h <= 1398; h++ {
+			b.do(Block{h})
+			b.do(Looked{Except: c.except})
+		}
+		if got := len(b.desk.commands) > 0; got != c.want {
+			t.Errorf("%s: failed %v, want %v", c.name, got, c.want)
+		}
+		if c.want {
+			continue
+		}
+		b.do(Looked{}) // at the same block: nothing more to wait for
+		if len(b.desk.commands) == 0 {
+			t.Errorf("%s: not failed once it was looked after", c.name)
 		}
 	}
 }

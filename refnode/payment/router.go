@@ -132,7 +132,7 @@ func (r *Router) Handle(channels Channels, event Event) []Action {
 	case Block:
 		r.block(e.Height)
 	case Looked:
-		r.giveUp()
+		r.giveUp(e.Except)
 	case Tick:
 		r.tick(e.Now)
 	case Started:
