@@ -35,6 +35,7 @@ func leafChainCases() []harness.Case {
 		leafCase(node.Client, "claims", "A client claims, on the chain, the HTLC whose preimage it has.", claims, rule.CHAN026),
 		leafCase(node.Client, "plugin-forgets", "A client treats a channel that its plugin forgets as closed.", pluginForgets, rule.PCF092),
 	)
+	cases = append(cases, revokedHTLCCases()...)
 	waits := loopbackCase("pcf/channel/never-confirmed", "A fundee keeps an in-factory channel whose output does not confirm.", neverConfirmed, rule.PCF083)
 	waits.Tier, waits.Since = harness.Chain, "0.3"
 	return append(cases, waits)

@@ -60,6 +60,9 @@ func (ch *Channel) Invoice(amountMsat uint64) string {
 	return text
 }
 
+// Preimages are those of the suite's invoices.
+func (ch *Channel) Preimages() [][32]byte { return ch.preimages }
+
 // Paid has the target pay the suite's side an amount in msat, and gives the
 // preimage. The case ends when nothing comes.
 func (ch *Channel) Paid(amountMsat uint64) {

@@ -116,6 +116,8 @@ func channels() []Mutant {
 		all = append(all, Mutant{ID: id, Rule: rule.ID(id[:areaAndNumber(id)]), Breaks: breaks, Want: want, Rules: rule.Without(ids...)})
 	}
 	as("PCF-127/absorbed", "forgets what was valid on the output of a channel that is absorbed", "the balance of who published the last commitment of a channel that was absorbed", rule.PCF127+"/absorbed")
+	as("CHAN-025/htlc", "leaves the HTLCs of revoked commitments to who published them", "did not spend an HTLC that it offered, in a revoked commitment", rule.CHAN025+"/htlc")
+	as("CHAN-025/second-stage", "leaves what HTLC transactions made of revoked commitments", "did not spend what an HTLC transaction made of a revoked commitment", rule.CHAN025+"/second-stage")
 	off(rule.CHG001, "begins phase 1 when it pleases", "no aggregate nonces of phase 1")
 	off(rule.CHG002, "signs states before its channel has a commitment there", "no partial signatures of phase 1")
 	as("CHAN-040/trimmed", "fails HTLCs whose preimage may come at any time", "an HTLC whose outgoing one is trimmed stays", rule.CHAN040+"/trimmed")
