@@ -22,6 +22,8 @@ var ErrPackageSize = errors.New("a package is one transaction, or a parent and i
 const (
 	// ReasonMinRelayFee : the fee is below the minimum relay fee, alone or as a package.
 	ReasonMinRelayFee = "min relay fee not met"
+	// ReasonMempoolMinFee : the fee is below what the mempool asks for at the moment, since it is full.
+	ReasonMempoolMinFee = "mempool min fee not met"
 	// ReasonTRUC : a rule of BIP 431 on version-3 transactions is broken.
 	ReasonTRUC = "TRUC-violation"
 	// ReasonDust : an output below the dust limit that ephemeral dust does not excuse.

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"fmt"
+	"strings"
 
 	"superscalar/refnode/commitment"
 	"superscalar/wire"
@@ -56,8 +57,24 @@ func (m *Machine) peerFailed(msg *wire.ErrorMessage) {
 	m.closed()
 }
 
-// ForceClose gives the channel up because its owner says so.
-func (m *Machine) ForceClose(reason string) { m.fail("", "closed by its owner: "+reason) }
+// byOwner begins the Failure of a channel that its owner gave up. What a peer
+// says is quoted behind other words.
+const byOwner = "closed by its owner: "
+
+// ForceClose gives the channel up because its owner says so: one that failed after
+// both sides had closed it together, too.
+func (m *Machine) ForceClose(reason string) {
+	if m.ClosingTx != nil && m.Failure != "" && !m.Forgotten && !m.Ordered() {
+		m.Failure = byOwner + reason + "; before, " + m.Failure
+		m.save()
+		m.broadcast()
+		return
+	}
+	m.fail("", byOwner+reason)
+}
+
+// Ordered reports whether the owner gave the channel up.
+func (m *Machine) Ordered() bool { return strings.HasPrefix(m.Failure, byOwner) }
 
 // closed tells who has to know and goes on chain where that is possible.
 func (m *Machine) closed() {

@@ -97,34 +97,59 @@ func (w *walk) unspent(o *Output, tx *btcwire.MsgTx) {
 		w.glimpse(o, tx)
 	}
 	if w.c.Close != nil && w.c.Close.TxIn[0].PreviousOutPoint == o.Funding.Outpoint {
-		fee := o.Funding.Value
-		for _, out := range w.c.Close.TxOut {
-			fee -= commitment.Sat(out.Value)
+		w.together(o, w.commits(o, at, tx))
+	} else if w.leaves() {
+		if a := w.commits(o, at, tx); a != nil {
+			w.publish(*a)
 		}
-		w.publish(Action{Tx: w.c.Close, Fee: fee, Outpoint: o.Funding.Outpoint, Deadline: w.tip + Patience, Reason: "closed together"})
-
-		return
-	}
-	if !w.leaves() {
-		return
-	}
-	if c := w.theirs(o, tx); c != nil {
-		w.commitment(o, at, c, tx, "the peer's commitment is on its way")
-	} else if o.Ours != nil {
-		w.commitment(o, at, o.Ours.Commitment, o.Ours.Tx, "the channel is given up")
 	}
 }
 
-// leaves reports whether a commitment of ours may and must go on the chain.
-func (w *walk) leaves() bool {
-	switch {
-	case w.c.Stale && w.on(rule.CHAN023):
-		return false
-	case w.c.InFactory:
-		return w.on(rule.CHAN024)
-	default:
-		return w.c.Failed
+// together publishes the mutual close, or, when the owner ordered so, a commitment. Each of
+// them stands in for the other one: nothing can be added to the fee that both sides agreed on,
+// and a commitment without a coin may pay less still. Whichever confirms, everybody has
+// the same balance, since there are no HTLCs and neither commitment was revoked; a
+// commitment costs its fee and a delay more.
+func (w *walk) together(o *Output, commits *Action) {
+	fee := o.Funding.Value
+	for _, out := range w.c.Close.TxOut {
+		fee -= commitment.Sat(out.Value)
 	}
+	first := Action{Tx: w.c.Close, Fee: fee, Outpoint: o.Funding.Outpoint, Deadline: w.tip + Patience, Reason: "closed together"}
+	switch {
+	case commits == nil:
+	case w.c.Ordered:
+		second := first
+		first, first.Instead = *commits, &second
+	default:
+		first.Instead = commits
+	}
+	w.publish(first)
+}
+
+// leaves reports whether a commitment must go on the chain.
+func (w *walk) leaves() bool {
+	if w.c.InFactory {
+		return w.on(rule.CHAN024)
+	}
+
+	return w.c.Failed
+}
+
+// commits publishes the peer's commitment when it is on its way, else ours; nil when
+// there is none that may be.
+func (w *walk) commits(o *Output, at commitment.Height, tx *btcwire.MsgTx) *Action {
+	if w.c.Stale && w.on(rule.CHAN023) {
+		return nil
+	}
+	if c := w.theirs(o, tx); c != nil {
+		return w.commitment(o, at, c, tx, "the peer's commitment is on its way")
+	}
+	if o.Ours == nil {
+		return nil
+	}
+
+	return w.commitment(o, at, o.Ours.Commitment, o.Ours.Tx, "the channel is given up")
 }
 
 // theirs returns the commitment of the peer that a transaction is, nil when it
@@ -145,8 +170,8 @@ func (w *walk) theirs(o *Output, tx *btcwire.MsgTx) *commitment.Commitment {
 
 // commitment publishes a commitment on an output whose funding transaction
 // block at holds.
-func (w *walk) commitment(o *Output, at commitment.Height, c *commitment.Commitment, tx *btcwire.MsgTx, reason string) {
-	a := Action{
+func (w *walk) commitment(o *Output, at commitment.Height, c *commitment.Commitment, tx *btcwire.MsgTx, reason string) *Action {
+	a := &Action{
 		Tx: tx, Fee: c.Fee, Outpoint: o.Funding.Outpoint, Deadline: w.tip + Patience, Worth: w.stake(c), Reason: reason,
 	}
 	if w.c.InFactory {
@@ -162,7 +187,8 @@ func (w *walk) commitment(o *Output, at commitment.Height, c *commitment.Commitm
 	}
 	a.Deadline = max(a.Deadline, w.tip+1)
 	a.Anchor = w.anchor(o, c)
-	w.publish(a)
+
+	return a
 }
 
 // anchor is the claim of our anchor, or of the shared one.

@@ -59,6 +59,9 @@ type Channel struct {
 	// Failed is true when the channel was given up: our commitment goes on the
 	// chain. Inside a factory it does whenever its output is there (CHAN-024).
 	Failed bool
+	// Ordered is true when its owner gave it up: our commitment goes out although
+	// both sides signed a mutual close.
+	Ordered bool
 	// Stale is true when the peer has newer commitments than we know of.
 	Stale bool
 	// Close is the mutual close, nil without. Scripts are those of shutdown,
@@ -103,7 +106,7 @@ type HTLC struct {
 func Of(m *channel.Machine) *Channel {
 	c := &Channel{
 		Params: m.Parameters(), Side: m.Side, Secrets: m.Secrets(), InFactory: m.Open.ChannelInFactory != nil,
-		Failed: m.Failure != "", Stale: m.Stale, Close: m.Closing(), Scripts: m.Scripts,
+		Failed: m.Failure != "", Ordered: m.Ordered(), Stale: m.Stale, Close: m.Closing(), Scripts: m.Scripts,
 		Revoked: func(commitment.Number) (*channel.Revoked, error) { return nil, nil },
 	}
 	for _, o := range m.Outputs() {
@@ -201,6 +204,9 @@ type Action struct {
 	Anchor *commitment.Claim
 	// Claim is what to take, nil for Tx.
 	Claim *commitment.Claim
+	// Instead spends the same outpoint, when the mempool wants a higher fee than
+	// Tx pays, or nothing pays for Tx; nil for nothing.
+	Instead *Action
 	// Outpoint is what is spent.
 	Outpoint btcwire.OutPoint
 	// Deadline is the height of the last block that it should be in. One that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -26,12 +27,18 @@ type Driver struct {
 	// Fees are exit.DefaultFees when zero.
 	Fees exit.Fees
 
-	efforts map[btcwire.OutPoint]*effort
+	efforts map[aim]*effort
+}
+
+// aim is what an effort is for.
+type aim struct {
+	spends btcwire.OutPoint
+	txid   chainhash.Hash // of the transaction to publish; zero for a claim
 }
 
 // effort is what was tried to get an outpoint spent.
 type effort struct {
-	txid     chainhash.Hash // of the transaction to publish; zero for a claim
+	txid     chainhash.Hash // as in its aim
 	first    commitment.Height
 	deadline commitment.Height
 	tried    []attempt
@@ -94,11 +101,16 @@ func (d *Driver) Step(ctx context.Context, backend chain.Interface, c *Channel, 
 		failed = errors.Join(failed, err)
 	}
 	for _, a := range plan.Publish {
-		sent, tried, err := t.carryOut(a)
-		if tried {
-			report.Sent = append(report.Sent, sent)
+		for next := &a; next != nil; {
+			sent, tried, err := t.carryOut(*next)
+			if tried {
+				report.Sent = append(report.Sent, sent)
+			}
+			failed = errors.Join(failed, err)
+			if next = next.Instead; !tried || !cheap(sent.Err) {
+				break
+			}
 		}
-		failed = errors.Join(failed, err)
 	}
 
 	return report, errors.Join(failed, view.Err())
@@ -146,7 +158,7 @@ func (d *Driver) release(ctx context.Context, backend chain.Interface, id, text 
 	if !buried && (!divided || found) { // a division that nobody has may be another coin's next time
 		return nil
 	}
-	delete(d.efforts, *o)
+	maps.DeleteFunc(d.efforts, func(a aim, _ *effort) bool { return a.spends == *o })
 
 	return d.Wallet.Release(id)
 }
@@ -158,12 +170,13 @@ func (d *Driver) effort(a Action, tip commitment.Height) *effort {
 		txid = a.Tx.TxHash()
 	}
 	if d.efforts == nil {
-		d.efforts = map[btcwire.OutPoint]*effort{}
+		d.efforts = map[aim]*effort{}
 	}
-	e := d.efforts[a.Outpoint]
-	if e == nil || e.txid != txid {
+	of := aim{a.Outpoint, txid}
+	e := d.efforts[of]
+	if e == nil {
 		e = &effort{txid: txid, first: tip, deadline: a.Deadline}
-		d.efforts[a.Outpoint] = e
+		d.efforts[of] = e
 	}
 	e.deadline = min(e.deadline, a.Deadline)
 
@@ -201,7 +214,7 @@ func (t *turn) carryOut(a Action) (sent Sent, tried bool, err error) {
 	}
 	for {
 		sent = t.submit(a, e, before, rate)
-		if !outbid(sent.Err) || rate >= fees.Max {
+		if !outbid(sent.Err) || rate >= fees.Max || a.Tx != nil && a.Anchor == nil {
 			break
 		}
 		rate = min(2*rate, fees.Max)
@@ -210,8 +223,7 @@ func (t *turn) carryOut(a Action) (sent Sent, tried bool, err error) {
 		return Sent{}, false, nil // it was confirmed meanwhile
 	}
 	var refused *chain.Rejection
-	var short *wallet.ShortError
-	if sent.Err == nil || errors.As(sent.Err, &refused) || errors.As(sent.Err, &short) || errors.Is(sent.Err, ErrNoCoin) {
+	if sent.Err == nil || errors.As(sent.Err, &refused) || poor(sent.Err) {
 		return sent, true, nil
 	}
 
@@ -222,6 +234,18 @@ func (t *turn) carryOut(a Action) (sent Sent, tried bool, err error) {
 // more.
 func outbid(err error) bool {
 	return chain.IsRejection(err, chain.ReasonInsufficientFee) || chain.IsRejection(err, chain.ReasonPackageRBF)
+}
+
+// poor reports whether there was nothing to pay with.
+func poor(err error) bool {
+	var short *wallet.ShortError
+
+	return errors.As(err, &short) || errors.Is(err, ErrNoCoin)
+}
+
+// cheap reports whether a transaction was not taken because it pays too little.
+func cheap(err error) bool {
+	return outbid(err) || poor(err) || chain.IsRejection(err, chain.ReasonMinRelayFee) || chain.IsRejection(err, chain.ReasonMempoolMinFee)
 }
 
 // pending finds our own attempt in the mempool, and reports whether there is

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	btcwire "github.com/btcsuite/btcd/wire"
+
 	"superscalar/refnode/chain"
 	"superscalar/refnode/hub"
 	"superscalar/refnode/node"
@@ -364,5 +366,47 @@ func TestAPreimageInTheBlocksThatGiveUp(t *testing.T) {
 	w.until("the preimage came from the chain to the payer", func() bool { return a.state(hash) != payment.InFlight })
 	if s := a.state(hash); s != payment.Succeeded {
 		t.Errorf("the payment is %v, and the LSP paid the payee", s)
+	}
+}
+
+// TestForceAfterMutualClose: the closing transaction lies in the mempool and does not confirm.
+// On the order of one side its commitment replaces it, although the peer has failed the channel
+// in between; each has its share, less what it cost.
+func TestForceAfterMutualClose(t *testing.T) {
+	for _, failed := range []bool{false, true} {
+		w := newWorld(t)
+		l, c := star(w, "b")
+		b := c[0]
+		channel := l.with(b)
+		funding := btcwire.OutPoint{Hash: [32]byte(channel.Txid), Index: uint32(channel.Index)}
+		before := [2]int64{l.balance(), b.balance()}
+		check(t, l.hub.CloseChannel(channel.ID, nil, false))
+		w.until("the closing transaction is out", func() bool { return len(w.chain.Mempool()) > 0 })
+		together := w.chain.Mempool()[0].TxHash()
+		w.until("both have it", func() bool { return l.with(b).Closed && b.with(l).Closed })
+		if failed {
+			check(t, b.hub.CloseChannel(channel.ID, nil, true))
+			w.until("the LSP hears of it", func() bool { return l.with(b).Failure != "" })
+		}
+		check(t, l.hub.CloseChannel(channel.ID, nil, true))
+		l.look()
+		spend, found, err := w.chain.Spend(t.Context(), funding)
+		check(t, err)
+		if !found || spend.Tx.TxHash() == together {
+			t.Fatalf("failed %v: the closing transaction is still what spends the output", failed)
+		}
+		w.pass(160, l, b)
+		for i, p := range []*party{l, b} {
+			share := []int64{600_000, 400_000}[i]
+			if got := p.balance() - before[i]; got < share-20_000 || got > share {
+				t.Errorf("failed %v: %s got %d sat of its %d", failed, p.name, got, share)
+			}
+			if s := p.with(map[*party]*party{l: b, b: l}[p]); s.State() != "closed" {
+				t.Errorf("failed %v: %s has it %s", failed, p.name, s.State())
+			}
+		}
+		w.pass(100, l, b)
+		w.erased(l)
+		w.erased(b)
 	}
 }
