@@ -16,14 +16,27 @@ import (
 // network is a client with two channels to its LSP, another with two, and a node
 // outside with one. Channels are simple and honest: what one side sends arrives
 // once, in order, after any number of disconnections and crashes. A step of a
-// node is durable as a whole or not at all.
+// node is durable as a whole or not at all. Payees may let HTLCs lie.
 type network struct {
 	t      *rapid.T
 	nodes  map[byte]*simNode
 	wires  []*simWire
-	random *rand.Rand // refusals of channels
+	random *rand.Rand // refusals of channels, lies, what the chain takes first
 	height Height
 	now    UnixTime
+	// lies says that payees but the LSP may keep their decisions to themselves.
+	lies bool
+	// patience is after how many blocks such a payee claims on the chain, on average.
+	patience int
+	// dear says that the time-outs of HTLCs do not confirm, for what they are worth;
+	// wasDear that it was so at some time.
+	dear, wasDear bool
+	// steady says that everybody is there and looks at the blocks one by one.
+	steady bool
+	// odd are the hashes of which an HTLC may have ended otherwise than its payee said.
+	odd map[Hash]bool
+	// givenUp counts the HTLCs that CHAN-040 failed, lost those that cost the LSP something.
+	givenUp, lost int
 }
 
 // simWire is a channel between two nodes.
@@ -31,9 +44,10 @@ type simWire struct {
 	n         byte
 	ends      [2]byte
 	connected bool
-	closed    bool
+	closed    bool // failed: it ends on the chain
 	capacity  Msat
 	ewt       Blocks
+	chain     simChain
 }
 
 // simNode is a node: what it has in memory, and what is durable.
@@ -41,12 +55,15 @@ type simNode struct {
 	net   *network
 	id    byte
 	cfg   Config
-	lag   Height // it sees blocks this much later
+	lag   Height   // it sees blocks this much later
+	seen  Height   // the last block that it took in
+	looks []Height // at which this process looked at the chain
 	r     *Router
 	sides map[byte]*simSide
 	store map[string][]byte
 	saved map[byte]*simSide
-	fees  Msat // earned, of durable steps
+	block Height // durable
+	fees  Msat   // earned, of durable steps
 	// What durable steps told, by payment hash.
 	settled, paid map[Hash]int
 }
@@ -61,11 +78,24 @@ type simSide struct {
 	next     uint64
 	sent     []simMessage // everything it ever sent, in order
 	read     int          // messages of the peer that it took in
+	withheld map[uint64]simMessage
+	given    map[uint64]simEnd // what became of the HTLCs that it offered
+	taken    map[uint64]simEnd // and received
 }
 
 type simHTLC struct {
 	add     AddHTLC
 	decided simKind // 0: not yet
+	pre     Preimage
+}
+
+// simEnd is what became of an HTLC.
+type simEnd struct {
+	add   AddHTLC
+	paid  bool
+	told  bool   // the receiver gave the preimage
+	chain bool   // it ended on the chain
+	at    Height // of the network when the node learnt it
 }
 
 type simKind byte
@@ -87,11 +117,15 @@ type simMessage struct {
 	pre    Preimage
 	reason []byte
 	bad    Malformed
+	// Of what the chain told: the block, and that a claim came too late.
+	block   Height
+	timeout bool
 }
 
 func (s *simSide) clone() *simSide {
 	c := *s
 	c.offered, c.received, c.sent = maps.Clone(s.offered), maps.Clone(s.received), slices.Clip(s.sent)
+	c.withheld, c.given, c.taken = maps.Clone(s.withheld), maps.Clone(s.given), maps.Clone(s.taken)
 	return &c
 }
 
@@ -109,20 +143,21 @@ const (
 )
 
 func newNetwork(t *rapid.T, seed int64) *network {
-	net := &network{t: t, nodes: map[byte]*simNode{}, random: rand.New(rand.NewSource(seed)), height: 1000, now: 1_000_000}
+	net := &network{t: t, nodes: map[byte]*simNode{}, random: rand.New(rand.NewSource(seed)), height: 1000, now: 1_000_000, patience: 20, odd: map[Hash]bool{}}
 	for _, id := range []byte{1, simLSP, 3, simOutside} {
 		cfg := Config{Key: testKey(id), Net: &chaincfg.RegressionNetParams, Forward: id == simLSP, Rand: rand.New(rand.NewSource(seed + int64(id)))}
 		net.nodes[id] = &simNode{net: net, id: id, cfg: cfg, lag: Height(id % 2), sides: map[byte]*simSide{}, store: map[string][]byte{}, saved: map[byte]*simSide{},
-			settled: map[Hash]int{}, paid: map[Hash]int{}}
+			settled: map[Hash]int{}, paid: map[Hash]int{}, block: net.height - Height(id%2)}
 	}
 	for i, end := range []byte{1, 1, 3, 3, simOutside} {
-		w := &simWire{n: byte(10 + i), ends: [2]byte{end, simLSP}, connected: true, capacity: 2_000_000, ewt: Blocks(50 * i)}
+		w := &simWire{n: byte(10 + i), ends: [2]byte{end, simLSP}, connected: true, capacity: 2_000_000, ewt: Blocks(50 * i), chain: newSimChain()}
 		if end == simOutside {
 			w.ewt, w.capacity = 0, 10_000_000
 		}
 		net.wires = append(net.wires, w)
 		for k, id := range w.ends {
-			net.nodes[id].sides[w.n] = &simSide{wire: w, peer: w.ends[1-k], balance: w.capacity / 2, offered: map[uint64]AddHTLC{}, received: map[uint64]simHTLC{}}
+			net.nodes[id].sides[w.n] = &simSide{wire: w, peer: w.ends[1-k], balance: w.capacity / 2, offered: map[uint64]AddHTLC{}, received: map[uint64]simHTLC{},
+				withheld: map[uint64]simMessage{}, given: map[uint64]simEnd{}, taken: map[uint64]simEnd{}}
 		}
 	}
 	for _, n := range net.each() {
@@ -142,7 +177,7 @@ func (net *network) each() []*simNode {
 
 // start makes the router of a node of what is durable, as after a crash.
 func (n *simNode) start() {
-	n.sides = cloneSides(n.saved)
+	n.sides, n.seen, n.looks = cloneSides(n.saved), n.block, nil
 	var records []Record
 	for k, v := range n.store {
 		records = append(records, Record{[]byte(k), v})
@@ -152,7 +187,7 @@ func (n *simNode) start() {
 		n.net.t.Fatal(err)
 	}
 	n.r = r
-	n.event(false, Block{n.net.height - n.lag})
+	n.event(false, Block{n.seen})
 	n.event(false, Tick{n.net.now})
 	n.event(false, Started{})
 	for _, c := range slices.Sorted(maps.Keys(n.sides)) {
@@ -191,7 +226,7 @@ func (n *simNode) step(crash bool, f func() []Action) bool {
 			n.paid[a.Hash]++
 		}
 	}
-	n.saved = cloneSides(n.sides)
+	n.saved, n.block = cloneSides(n.sides), n.seen
 	return true
 }
 
@@ -207,10 +242,13 @@ func (n *simNode) read(w *simWire, crash bool) bool {
 		return false
 	}
 	m := from.sent[s.read]
+	if m.block > n.seen {
+		return false
+	}
 	origin := s.offered[m.id].Origin
 	done := n.step(crash, func() []Action {
 		s.read++
-		e := s.take(m)
+		e := s.take(m, n.net.height)
 		if e == nil {
 			return nil
 		}
@@ -223,7 +261,7 @@ func (n *simNode) read(w *simWire, crash bool) bool {
 }
 
 // take moves the state of a side by a message.
-func (s *simSide) take(m simMessage) Event {
+func (s *simSide) take(m simMessage, now Height) Event {
 	c := channelID(s.wire.n)
 	switch m.kind {
 	case simAdd:
@@ -231,14 +269,19 @@ func (s *simSide) take(m simMessage) Event {
 		return s.announce(m.id)
 	case simGone:
 		h := s.received[m.id]
-		if h.decided == simFulfil {
+		end := simEnd{add: h.add, paid: h.decided == simFulfil && !m.timeout, told: h.decided == simFulfil, chain: m.block != 0, at: now}
+		if end.paid {
 			s.balance += h.add.Amount
 		}
+		s.taken[m.id] = end
 		delete(s.received, m.id)
+		delete(s.withheld, m.id)
 		return HTLCRemoved{c, m.id}
 	}
 	a := s.offered[m.id]
 	delete(s.offered, m.id)
+	paid := m.kind == simFulfil || m.kind == simChainFulfil
+	s.given[m.id] = simEnd{add: a, paid: paid, told: paid, chain: m.block != 0, at: now}
 	if m.kind == simFulfil || m.kind == simFail || m.kind == simMalformed {
 		s.sent = append(s.sent, simMessage{kind: simGone, id: m.id})
 	}
@@ -254,14 +297,14 @@ func (s *simSide) take(m simMessage) Event {
 }
 
 // checkUpstream fails when a node knows the preimage of an HTLC that it
-// forwarded and has not given it upstream.
+// forwarded, has not given it upstream, and had not failed the HTLC there (CHAN-040).
 func (n *simNode) checkUpstream(o Origin) {
 	side := n.saved[o[0]]
 	if side == nil || wire.ChannelID(o[:32]) != channelID(o[0]) {
 		return // a payment of its own
 	}
 	for id, h := range side.received {
-		if (Origin(HTLCKey{channelID(o[0]), id}.bytes())) == o && h.decided != simFulfil {
+		if (Origin(HTLCKey{channelID(o[0]), id}.bytes())) == o && h.decided == 0 {
 			n.net.t.Fatalf("node %d knows the preimage of %d:%d and keeps it", n.id, o[0], id)
 		}
 	}
@@ -278,6 +321,7 @@ func (n *simNode) link(s *simSide) Link {
 	return Link{
 		Channel: channelID(w.n), Peer: nodeID(s.peer), InFactory: w.ewt > 0, EarlyWarning: w.ewt, SCIDs: []SCID{SCID(w.n)}, HintSCID: SCID(w.n),
 		Policy: p, PeerPolicy: theirs, Up: up, Receives: !w.closed, CanSend: s.balance, CanReceive: w.capacity - s.balance, HTLCMinimum: 1,
+		Failed: w.closed, Untrimmed: simDust,
 	}
 }
 
@@ -311,7 +355,7 @@ func (n *simNode) Add(c wire.ChannelID, a AddHTLC) (uint64, error) {
 	if s.wire.closed || !s.wire.connected || a.Amount > s.balance || n.net.random.Intn(8) == 0 {
 		return 0, errFull
 	}
-	if before(a.Expiry, n.net.height-n.lag, s.wire.ewt, expiry.ClaimMargin) && s.wire.ewt > 0 {
+	if before(a.Expiry, n.seen, s.wire.ewt, expiry.ClaimMargin) && s.wire.ewt > 0 {
 		n.net.t.Fatalf("node %d offers an HTLC that PCF-086 forbids", n.id)
 	}
 	id := s.next
@@ -335,9 +379,20 @@ func (n *simNode) decide(c wire.ChannelID, m simMessage) error {
 	if h.decided != 0 {
 		n.net.t.Fatalf("node %d decides twice about %d:%d: %d, %d", n.id, c[0], m.id, h.decided, m.kind)
 	}
-	h.decided = m.kind
+	_, _, forwarded := n.outgoing(HTLCKey{c, m.id})
+	if forwarded && m.kind == simFail {
+		n.checkGivenUp(s, m.id)
+	}
+	h.decided, h.pre = m.kind, m.pre
 	s.received[m.id] = h
-	s.sent = append(s.sent, m)
+	switch {
+	case s.wire.closed: // the chain tells it
+	case n.net.lies && n.id != simLSP && n.net.random.Intn(2) == 0:
+		s.withheld[m.id] = m
+		n.net.odd[h.add.Hash] = true
+	default:
+		s.sent = append(s.sent, m)
+	}
 	return nil
 }
 
@@ -373,60 +428,5 @@ func (net *network) disconnect(w *simWire, crash bool) {
 				return
 			}
 		}
-	}
-}
-
-// close takes a channel to the chain: what was under way is lost, what nobody
-// else saw is over.
-func (net *network) close(w *simWire) {
-	if w.closed {
-		return
-	}
-	w.closed = true
-	var sides [2]*simSide
-	for k, id := range w.ends {
-		sides[k] = net.nodes[id].sides[w.n]
-	}
-	for k, s := range sides {
-		s.sent = s.sent[:sides[1-k].read:sides[1-k].read]
-	}
-	for k, s := range sides {
-		peer := sides[1-k]
-		for _, id := range slices.Sorted(maps.Keys(s.offered)) {
-			if _, both := peer.received[id]; !both {
-				peer.sent = append(peer.sent, simMessage{kind: simChainTimeout, id: id})
-			}
-		}
-		for _, id := range slices.Sorted(maps.Keys(s.received)) {
-			if _, both := peer.offered[id]; !both {
-				peer.sent = append(peer.sent, simMessage{kind: simGone, id: id})
-			}
-		}
-	}
-	for _, id := range w.ends {
-		net.nodes[id].saved = cloneSides(net.nodes[id].sides)
-	}
-}
-
-// chain resolves an HTLC of a closed channel that its receiver decided about.
-func (net *network) chain(w *simWire) {
-	for k, id := range w.ends {
-		s, peer := net.nodes[id].sides[w.n], net.nodes[w.ends[1-k]].sides[w.n]
-		for _, h := range slices.Sorted(maps.Keys(s.received)) {
-			decided := s.received[h].decided
-			told := slices.ContainsFunc(s.sent, func(m simMessage) bool { return m.kind >= simChainFulfil && m.id == h })
-			if _, both := peer.offered[h]; !both || decided == 0 || told {
-				continue
-			}
-			m := simMessage{kind: simChainTimeout, id: h}
-			if decided == simFulfil {
-				m.kind, m.pre = simChainFulfil, net.nodes[id].r.incoming[HTLCKey{channelID(w.n), h}].Preimage
-			}
-			s.sent = append(s.sent, m)
-			peer.sent = append(peer.sent, simMessage{kind: simGone, id: h})
-		}
-	}
-	for _, id := range w.ends {
-		net.nodes[id].saved = cloneSides(net.nodes[id].sides)
 	}
 }

@@ -26,7 +26,7 @@ type story struct {
 }
 
 // crash draws whether the step crashes before it is durable.
-func (s *story) crash() bool { return rapid.IntRange(0, 9).Draw(s.t, "crash") == 0 }
+func (s *story) crash() bool { return !s.steady && rapid.IntRange(0, 9).Draw(s.t, "crash") == 0 }
 
 func (s *story) node() *simNode {
 	return s.nodes[rapid.SampledFrom([]byte{1, simLSP, 3, simOutside}).Draw(s.t, "node")]
@@ -34,10 +34,15 @@ func (s *story) node() *simNode {
 
 func (s *story) wire() *simWire { return rapid.SampledFrom(s.wires).Draw(s.t, "channel") }
 
-// invoice makes a deal.
+// invoice makes a deal of any two.
 func (s *story) invoice() {
 	payee, payer := s.node(), s.node() // the same: a circular payment
-	q := InvoiceRequest{Amount: Msat(rapid.IntRange(1, 1_500_000).Draw(s.t, "amount")), Description: "x"}
+	s.bill(payer, payee, Msat(rapid.IntRange(1, 1_500_000).Draw(s.t, "amount")))
+}
+
+// bill makes a deal.
+func (s *story) bill(payer, payee *simNode, amount Msat) {
+	q := InvoiceRequest{Amount: amount, Description: "x"}
 	var inv Invoice
 	if payee.step(s.crash(), func() []Action {
 		var actions []Action
@@ -56,7 +61,11 @@ func (s *story) pay() {
 	if len(s.deals) == 0 {
 		return
 	}
-	d := rapid.SampledFrom(s.deals).Draw(s.t, "deal")
+	s.transfer(rapid.SampledFrom(s.deals).Draw(s.t, "deal"))
+}
+
+// transfer pays an invoice.
+func (s *story) transfer(d deal) {
 	q := PayRequest{Invoice: d.text, MaxFee: 1_000_000, Retry: rapid.Bool().Draw(s.t, "retry")}
 	d.payer.step(s.crash(), func() []Action {
 		_, actions, err := d.payer.r.Pay(d.payer, q)
@@ -89,13 +98,15 @@ func (s *story) act() {
 		s.now += UnixTime(rapid.IntRange(0, 90).Draw(s.t, "seconds"))
 		s.node().event(s.crash(), Tick{s.now})
 	case 9:
-		s.height++
-		for _, n := range s.each() {
-			n.event(s.crash(), Block{s.height - n.lag})
-		}
+		s.blocks()
 	case 10:
-		if rapid.IntRange(0, 5).Draw(s.t, "close") == 0 {
-			s.close(s.wire())
+		switch rapid.IntRange(0, 5).Draw(s.t, "close") {
+		case 0:
+			s.fail(s.wire())
+		case 1, 2:
+			s.dear, s.wasDear = !s.dear, true
+		default:
+			s.release(s.wire())
 		}
 	case 11:
 		s.node().start()
@@ -115,95 +126,90 @@ func (s *story) act() {
 	}
 }
 
-// end lets everything arrive until nothing is left to do.
-func (s *story) end() {
-	for idle := 0; idle < 3; {
-		moved := false
-		for _, w := range s.wires {
-			w.connected = true
-			if w.closed {
-				s.chain(w)
-			}
-			for _, id := range w.ends {
-				for s.nodes[id].read(w, false) {
-					moved = true
-				}
-			}
-		}
-		if moved {
-			idle = 0
-			continue
-		}
-		idle++
-		s.now += 100
-		for _, n := range s.each() {
-			n.event(false, Tick{s.now})
-		}
-	}
-}
-
-// check compares what everybody has with what everybody thinks happened.
-func (s *story) check() {
-	for _, w := range s.wires {
-		a, b := s.nodes[w.ends[0]].saved[w.n], s.nodes[w.ends[1]].saved[w.n]
-		if len(a.offered)+len(a.received)+len(b.offered)+len(b.received) != 0 || a.balance+b.balance != w.capacity {
-			s.t.Fatalf("channel %d: %d + %d msat of %d, HTLCs left", w.n, a.balance, b.balance, w.capacity)
-		}
-	}
-	for _, n := range s.each() {
-		if len(n.r.out)+len(n.r.sets)+len(n.r.incoming) != 0 {
-			s.t.Fatalf("node %d is not done", n.id)
-		}
-		var has, had, paid, got Msat
-		for _, side := range n.saved {
-			has += side.balance
-			had += side.wire.capacity / 2
-		}
-		for _, d := range s.deals {
-			p, tried := d.payer.r.PaymentByHash(d.hash)
-			inv, _ := d.payee.r.InvoiceByHash(d.hash)
-			if tried && p.State == InFlight || (p.State == Succeeded) != (inv.State == Settled) {
-				s.t.Fatalf("payment %v, invoice %v", p.State, inv.State)
-			}
-			if inv.State != Settled {
-				continue
-			}
-			if inv.Received != inv.Amount || p.Amount != inv.Amount {
-				s.t.Fatalf("an invoice over %d got %d", inv.Amount, inv.Received)
-			}
-			if d.payer == n {
-				paid += p.Amount + p.Fee
-			}
-			if d.payee == n {
-				got += inv.Received
-			}
-		}
-		if has != had+got+n.fees-paid {
-			s.t.Fatalf("node %d has %d msat: %d before, %d received, %d in fees, %d paid", n.id, has, had, got, n.fees, paid)
-		}
-	}
-}
-
-// Whatever fails, disconnects, closes and crashes: no payment counts twice, no msat
-// appears or vanishes, the LSP gains its fees and nothing else, and a preimage is
-// upstream as soon as it is known.
+// Whatever fails, disconnects, closes, crashes and lies: no payment counts twice, no msat
+// appears or vanishes, the LSP gains its fees and nothing else, a preimage is upstream as
+// soon as it is known, and what nobody ends is given up in time and not before (CHAN-040).
 func TestNetwork(t *testing.T) {
-	settled := 0
+	settled, givenUp, lost := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := &story{network: newNetwork(t, rapid.Int64Range(0, 1<<40).Draw(t, "seed")), t: t}
+		s.lies, s.patience = rapid.IntRange(0, 3).Draw(t, "lies") > 0, rapid.SampledFrom([]int{20, 100, 1000}).Draw(t, "patience")
+		s.dear = s.lies && rapid.Bool().Draw(t, "dear")
+		s.wasDear = s.dear
 		for range rapid.IntRange(20, 120).Draw(t, "acts") {
 			s.act()
 		}
 		s.end()
 		s.check()
+		givenUp, lost = givenUp+s.givenUp, lost+s.lost
 		for _, d := range s.deals {
 			if inv, _ := d.payee.r.InvoiceByHash(d.hash); inv.State == Settled {
 				settled++
 			}
 		}
 	})
+	t.Logf("%d invoices settled, %d HTLCs given up, %d lost", settled, givenUp, lost)
 	if settled == 0 {
 		t.Error("no payment ever succeeded: the test shows nothing")
+	}
+}
+
+// lying plays payments whose payees may let the HTLCs lie while time-outs may not confirm,
+// and returns how many channels failed.
+func (s *story) lying() (failed int) {
+	s.lies, s.dear, s.wasDear = true, true, true
+	s.patience = []int{20, 100, 1000}[s.random.Intn(3)]
+	ends := []byte{1, 3, simOutside}
+	for range 12 {
+		switch s.random.Intn(8) {
+		case 0:
+			s.release(s.wires[s.random.Intn(len(s.wires))])
+		case 1, 2:
+			s.blocks()
+		default:
+			i := s.random.Intn(3)
+			s.bill(s.nodes[ends[i]], s.nodes[ends[(i+1+s.random.Intn(2))%3]], Msat(1+s.random.Intn(200_000)))
+			if len(s.deals) > 0 { // else a crash forgot it
+				s.transfer(s.deals[len(s.deals)-1])
+			}
+		}
+		if s.steady {
+			s.settle(1)
+		} else {
+			s.act()
+			s.deliver(s.random.Intn(20))
+		}
+	}
+	s.end()
+	s.check()
+	for _, w := range s.wires {
+		if w.closed {
+			failed++
+		}
+	}
+	return failed
+}
+
+// Where everybody is there and looks at every block, a payee that lets HTLCs lie has its own
+// channel on the chain and nobody else's, however long the time-outs of the LSP take: that is
+// what CHAN-040 is for.
+func TestNetworkAWayOutDoesNotSpread(t *testing.T) { testLying(t, true) }
+
+// With crashes, pauses and disconnections more may leave. What the LSP gives up is what it
+// may, when it may, and it loses nothing else.
+func TestNetworkOfLiars(t *testing.T) { testLying(t, false) }
+
+func testLying(t *testing.T, steady bool) {
+	failed, givenUp, lost := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := &story{network: newNetwork(t, rapid.Int64Range(0, 1<<40).Draw(t, "seed")), t: t}
+		s.steady = steady
+		failed += s.lying()
+		givenUp, lost = givenUp+s.givenUp, lost+s.lost
+	})
+	t.Logf("%d channels failed, %d HTLCs given up, %d lost", failed, givenUp, lost)
+	if failed == 0 || givenUp == 0 {
+		t.Errorf("%d channels failed, %d HTLCs were given up: the test shows nothing", failed, givenUp)
 	}
 }
 
