@@ -213,6 +213,8 @@ func blank(kind string) Vector {
 		return &Attempt{}
 	case "own_exit":
 		return &OwnExit{}
+	case "exposure":
+		return &Exposure{}
 	case "relayed_error":
 		return &RelayedError{}
 	case "opening":
@@ -305,6 +307,8 @@ func checkOutputs(v Vector) error {
 		outputs = faults == 0
 	case *OwnExit:
 		outputs = v.Waits != nil
+	case *Exposure:
+		outputs = v.Kept != nil
 	case *RelayedError:
 		outputs = v.Relayed != nil
 	case *Opening:

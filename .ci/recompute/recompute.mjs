@@ -213,6 +213,18 @@ function ownExit(v) {
   }, { guilty: 'lsp' }), v.waits);
 }
 
+// exposed adds up what is in flight towards a client in the channels of one factory, and what
+// its way out costs it: with coins for that there is no limit (CHAN-012).
+function exposed(v) {
+  const needed = [...v.path_vbytes, v.claim_vbytes].reduce((n, vb) => n + Math.ceil((vb * v.feerate_per_kvb) / 1000), 0);
+  const { factory, amount_msat: amount } = { ...v.htlc, factory: v.channels[v.htlc.channel].factory };
+  const towards = v.channels.filter((c) => c.factory === factory).flatMap((c) => c.incoming_msat).reduce((n, x) => n + x, amount);
+  same('kept', attempt(v, () => {
+    if (v.coins < needed && towards > Math.floor((v.cover * 1000) / 10)) throw new Fault('failed', 'amount_msat', undefined, 'CHAN-012');
+    return true;
+  }, { guilty: 'lsp' }), v.kept);
+}
+
 // relayedError adds a layer to an error that goes back (BOLT 4).
 function relayedError(v) {
   const key = hmac(sha256, Uint8Array.from(Buffer.from('ammag', 'ascii')), unhex(v.shared_secret));
@@ -252,7 +264,7 @@ const kinds = {
   handshake, transport, bigsize, tlv, signed: signedInteger, message, payload, protocol_id: protocolID, open_decision: openDecision,
   parameters: results(limits), split: results(split), tree: results(tree), history: results(history),
   record: results(record), session: results(session), node_keys: results(nodeKeysOf), script: results(script),
-  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, relayed_error: relayedError, own_exit: ownExit, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
+  attempt: (v) => attempt(v, () => attempted(layouts, v)), opening: openingMessage, relayed_error: relayedError, own_exit: ownExit, exposure: exposed, purchase: purchased, out_of_place: outOfPlace, ceremony_message: ceremonyMessage, batch: results((v) => batch(v, layouts)), channel_conversation: (v) => talk(v, layouts, told),
   commitment: results(commitment), revocation: results(revocation), htlc_expiry: results(htlcExpiry), conversation: (v) => conversation(v, ceremonies, told),
 };
 

@@ -164,7 +164,7 @@ func (m *Machine) judge(h *HTLC) Refuse {
 		return RefuseShutdown
 	case m.exposureFault(h):
 		return RefuseDust
-	case limit != 0 && m.Towards()+m.elsewhere > limit:
+	case Exposed(limit, m.Towards(), m.elsewhere):
 		return RefuseExposure
 	}
 	return 0

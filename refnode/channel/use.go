@@ -46,8 +46,18 @@ func (m *Machine) inUse() bool {
 
 // maxExposure is what HTLCs towards us may sum to, 0: no limit.
 func (m *Machine) maxExposure() MilliSat {
-	if m.use.MaxExposure != 0 && m.on(rule.CHAN012) {
-		return m.use.MaxExposure
-	}
-	return m.cfg.Limits.MaxExposure
+	return m.use.Exposure(m.cfg.Limits.MaxExposure, m.cfg.Rules)
 }
+
+// Exposure is what HTLCs towards a node may sum to that has a limit of its own, 0: no limit
+// (CHAN-012).
+func (u Use) Exposure(own MilliSat, rules rule.Set) MilliSat {
+	if u.MaxExposure != 0 && rules.On(rule.CHAN012) {
+		return u.MaxExposure
+	}
+	return own
+}
+
+// Exposed reports whether the HTLCs towards a node, in this channel of a factory and in the
+// others, the one in question among them, are above a limit; 0: there is none.
+func Exposed(limit, here, elsewhere MilliSat) bool { return limit != 0 && here+elsewhere > limit }

@@ -216,12 +216,19 @@ func (st *step) receive(peer wire.Point, id wire.ChannelID, m wire.Message) (kno
 // to (CHAN-012).
 func (h *Hub) elsewhere(c *entry) (sum channel.MilliSat) {
 	for _, other := range h.with(c.peer) {
-		in, its := c.machine.Open.ChannelInFactory, other.machine.Open.ChannelInFactory
-		if other != c && in != nil && its != nil && its.InstanceID == in.InstanceID {
-			sum += other.machine.Towards()
-		}
+		sum += Elsewhere(c.machine, other.machine)
 	}
 	return sum
+}
+
+// Elsewhere is what the HTLCs towards us in another channel sum to, 0 when it is not of the
+// same factory.
+func Elsewhere(m, other *channel.Machine) channel.MilliSat {
+	in, its := m.Open.ChannelInFactory, other.Open.ChannelInFactory
+	if other == m || in == nil || its == nil || its.InstanceID != in.InstanceID {
+		return 0
+	}
+	return other.Towards()
 }
 
 // addressee is the channel that a message goes to: the one in the middle of a batch,

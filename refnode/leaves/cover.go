@@ -8,6 +8,7 @@ import (
 	"superscalar/refnode/factory"
 	"superscalar/refnode/payment"
 	"superscalar/refnode/role"
+	"superscalar/refnode/wallet"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -95,9 +96,18 @@ func (k *Keeper) maxExposure(t *factory.Tree, c factory.ClientIndex) (channel.Mi
 		return 0, err
 	}
 	cover, err := t.Cover(c)
-	rate := exit.DefaultFees.Start
-	if err != nil || k.cfg.Coins(cost.Fee(rate)+rate.Fee(claimVBytes)) {
+	if err != nil {
 		return 0, err
 	}
-	return 1000 * channel.MilliSat(cover) / exposureDivisor, nil
+	return MaxExposure(cover, cost, claimVBytes, exit.DefaultFees.Start, k.cfg.Coins), nil
+}
+
+// MaxExposure is what the HTLCs towards a client may sum to that has cover sat, 0: no limit,
+// when it has the coins that pay at a rate for its path and for claim vbytes on top
+// (CHAN-012). Without any cover it is the least limit there is.
+func MaxExposure(cover factory.Sat, path exit.Cost, claim int64, rate wallet.FeeRate, coins func(factory.Sat) bool) channel.MilliSat {
+	if coins(path.Fee(rate) + rate.Fee(claim)) {
+		return 0
+	}
+	return max(1, 1000*channel.MilliSat(cover)/exposureDivisor)
 }

@@ -38,7 +38,7 @@ var kinds = []func() (vectors.File, error){
 	func() (vectors.File, error) { return histories("POI") },
 	func() (vectors.File, error) { return histories("PS") },
 	signRecords,
-	attempts, openings, purchases, ownExits, relayedErrors, commitments, batches, revocations, htlcExpiries, talkConversations, outOfPlaces,
+	attempts, openings, purchases, ownExits, exposures, relayedErrors, commitments, batches, revocations, htlcExpiries, talkConversations, outOfPlaces,
 	func() (vectors.File, error) { return conversations("TREE") },
 	func() (vectors.File, error) { return conversations("SCRIPT") },
 	func() (vectors.File, error) { return conversations("DELAY") },

@@ -41,6 +41,7 @@ func schemas() map[string]object {
 		"opening":          openingSchema(),
 		"relayed_error":    relayedErrorSchema(),
 		"own_exit":         ownExitSchema(),
+		"exposure":         exposureSchema(),
 		"purchase":         purchaseSchema(),
 		"out_of_place":     outOfPlaceSchema(),
 		"commitment":       commitmentSchema(),

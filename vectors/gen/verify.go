@@ -116,6 +116,8 @@ func (r runner) run(v vectors.Vector) error {
 		return r.attempt(v)
 	case *vectors.OwnExit:
 		return r.ownExit(v)
+	case *vectors.Exposure:
+		return r.exposure(v)
 	case *vectors.RelayedError:
 		return r.relayedError(v)
 	case *vectors.Opening:

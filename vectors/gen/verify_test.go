@@ -111,6 +111,8 @@ func alter(t *testing.T, v vectors.Vector, wrong *vectors.Failure) {
 		v.Error = wrong
 	case *vectors.OwnExit:
 		v.Error = wrong
+	case *vectors.Exposure:
+		v.Error = wrong
 	case *vectors.RelayedError:
 		v.Error = wrong
 	case *vectors.Limits:
