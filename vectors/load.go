@@ -1,13 +1,13 @@
 package vectors
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,7 +24,7 @@ func Load() ([]File, error) { return LoadFS(files) }
 // LoadFS is Load for another copy of the files.
 func LoadFS(from fs.FS) ([]File, error) {
 	var out []File
-	var raw [][]byte
+	var sizes []int64
 	seen := map[string]string{}
 	areas := Areas()
 	slices.Sort(areas)
@@ -34,14 +34,14 @@ func LoadFS(from fs.FS) ([]File, error) {
 			return nil, fmt.Errorf("vectors of area %s: no files (%v)", area, err)
 		}
 		for _, p := range paths {
-			b, err := fs.ReadFile(from, p)
+			about, err := fs.Stat(from, p)
 			if err != nil {
 				return nil, fmt.Errorf("vectors: %w", err)
 			}
-			out, raw = append(out, File{Path: p}), append(raw, b)
+			out, sizes = append(out, File{Path: p}), append(sizes, about.Size())
 		}
 	}
-	if err := parseAll(out, raw); err != nil {
+	if err := parseAll(from, out, sizes); err != nil {
 		return nil, err
 	}
 	for _, f := range out {
@@ -57,21 +57,21 @@ func LoadFS(from fs.FS) ([]File, error) {
 
 // parseAll reads files, at their paths, on all cores; the largest come first, so
 // that none is left over for one core.
-func parseAll(out []File, raw [][]byte) error {
-	order := make([]int, len(raw))
+func parseAll(from fs.FS, out []File, sizes []int64) error {
+	order := make([]int, len(out))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(raw[b]) - len(raw[a]) })
-	errs := make([]error, len(raw))
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sizes[b], sizes[a]) })
+	errs := make([]error, len(out))
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(raw)) {
+	for range min(runtime.GOMAXPROCS(0), len(out)) {
 		workers.Go(func() {
 			for n := next.Add(1) - 1; n < int64(len(order)); n = next.Add(1) - 1 {
 				i := order[n]
 				p := out[i].Path
-				if out[i], errs[i] = parse(p, raw[i]); errs[i] != nil {
+				if out[i], errs[i] = parse(from, p); errs[i] != nil {
 					errs[i] = fmt.Errorf("vectors: %s: %w", p, errs[i])
 				}
 			}
@@ -113,47 +113,83 @@ func linkConversations(files []File) error {
 	return nil
 }
 
-// parse reads one file. Its path says the kind of its vectors; whether the file says
-// the same is looked at later.
-func parse(p string, b []byte) (File, error) {
-	kind := strings.TrimSuffix(path.Base(p), ".json")
-	first := blank(kind)
-	if first == nil {
-		return File{}, fmt.Errorf("unknown kind %q", kind)
-	}
-	list := reflect.New(reflect.SliceOf(reflect.TypeOf(first)))
-	raw := struct {
-		File
-		Vectors any `json:"vectors"`
-	}{Vectors: list.Interface()}
-	if err := strict(b, &raw); err != nil {
+// parse reads one file, vector by vector. Its path says the kind of its vectors;
+// whether the file says the same is looked at later.
+func parse(from fs.FS, p string) (File, error) {
+	r, err := from.Open(p)
+	if err != nil {
 		return File{}, err
 	}
-	f := raw.File
-	f.Path = p
+	defer r.Close()
+	f := File{Path: p}
+	header := map[string]any{"schema": &f.Schema, "area": &f.Area, "kind": &f.Kind, "source": &f.Source,
+		"license": &f.License, "comment": &f.Comment}
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := expect(dec, json.Delim('{')); err != nil {
+		return File{}, err
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return File{}, err
+		}
+		name := key.(string) // the Decoder lets nothing else pass
+		into, known := header[name]
+		switch {
+		case name == "vectors" && f.Vectors == nil:
+			f.Vectors, err = parseVectors(dec, strings.TrimSuffix(path.Base(p), ".json"))
+		case known:
+			err = dec.Decode(into)
+			delete(header, name)
+		default:
+			err = fmt.Errorf("unknown field %q, or one that stands twice", name)
+		}
+		if err != nil {
+			return File{}, err
+		}
+	}
+	if err := expect(dec, json.Delim('}')); err != nil {
+		return File{}, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return File{}, errors.New("something follows the JSON value")
+	}
 	if blank(f.Kind) == nil {
 		return File{}, fmt.Errorf("unknown kind %q", f.Kind)
-	}
-	for i := range list.Elem().Len() {
-		v := list.Elem().Index(i)
-		if v.IsNil() {
-			return File{}, fmt.Errorf("vector %d: there is none", i)
-		}
-		f.Vectors = append(f.Vectors, v.Interface().(Vector))
 	}
 	return f, nil
 }
 
-func strict(b []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
+// parseVectors reads the list of vectors of a kind.
+func parseVectors(dec *json.Decoder, kind string) ([]Vector, error) {
+	if blank(kind) == nil {
+		return nil, fmt.Errorf("unknown kind %q", kind)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the JSON value")
+	if err := expect(dec, json.Delim('[')); err != nil {
+		return nil, err
 	}
-	return nil
+	all := []Vector{}
+	for dec.More() {
+		v := blank(kind)
+		if err := dec.Decode(&v); err != nil {
+			return nil, fmt.Errorf("vector %d: %w", len(all), err)
+		}
+		if v == nil {
+			return nil, fmt.Errorf("vector %d: there is none", len(all))
+		}
+		all = append(all, v)
+	}
+	return all, expect(dec, json.Delim(']'))
+}
+
+// expect reads a delimiter.
+func expect(dec *json.Decoder, want json.Delim) error {
+	got, err := dec.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("%v has to stand where %v does", want, got)
+	}
+	return err
 }
 
 // blank returns a new vector of a kind, nil when there is no such kind.

@@ -17,11 +17,11 @@ func (h Hex) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)
 
 // UnmarshalText implements encoding.TextUnmarshaler. It refuses upper case.
 func (h *Hex) UnmarshalText(text []byte) error {
-	b, err := hex.DecodeString(string(text))
-	if err != nil {
+	b := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(b, text); err != nil {
 		return fmt.Errorf("bytes in hexadecimal digits: %w", err)
 	}
-	if hex.EncodeToString(b) != string(text) {
+	if bytes.ContainsAny(text, "ABCDEF") {
 		return fmt.Errorf("hexadecimal digits %q are not lower case", text)
 	}
 	*h = b

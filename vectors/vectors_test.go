@@ -167,6 +167,12 @@ func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct{ name, file, want string }{
 		{"unknown key in the header", strings.Replace(header, `{`, `{"x":1,`, 1) + good + `]}`, "unknown field"},
 		{"unknown key in a vector", header + strings.Replace(good, `{`, `{"x":1,`, 1) + `]}`, "unknown field"},
+		{"no object", `[]`, "has to stand"},
+		{"field twice", strings.Replace(header, `{`, `{"area":"TRN",`, 1) + good + `]}`, "twice"},
+		{"vectors twice", header + `],"vectors":[` + good + `]}`, "twice"},
+		{"vectors without a list", strings.TrimSuffix(header, `[`) + good + `}`, "has to stand"},
+		{"no vector", header + good + `,null]}`, "vector 1: there is none"},
+		{"a list that does not end", header + good, "EOF"},
 		{"something behind", header + good + `]} 1`, "follows"},
 		{"other version", strings.Replace(header, `"schema":1`, `"schema":2`, 1) + good + `]}`, "schema 1"},
 		{"other kind", strings.Replace(header, `"bigsize"`, `"signed"`, 1) + `]}`, "belong into"},

@@ -124,13 +124,13 @@ func (c *Client) join(m *wire.Invite) (*clientAttempt, *wire.Join, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	copy(a.payout[:], payout.PubKey().SerializeCompressed()[1:])
+	copy(a.payout[:], musig.PublicKeyOf(payout).SerializeCompressed()[1:])
 	join := &wire.Join{
 		Attempt:    wire.Attempt{Ceremony: m.ID()},
 		FactoryKey: a.factoryKey.PublicKey().Bytes(),
 		PayoutKey:  a.payout,
 	}
-	copy(join.ChannelKey[:], a.channelKey.PubKey().SerializeCompressed())
+	copy(join.ChannelKey[:], musig.PublicKeyOf(a.channelKey).SerializeCompressed())
 	return a, join, nil
 }
 
@@ -190,7 +190,7 @@ func openProposal(cfg Config, m *wire.Proposal, own *musig.PublicKey, payout [32
 // ownChannel is the channel over the client's key and the LSP's (SCRIPT-003).
 func ownChannel(key *btcec.PrivateKey, lsp wire.Point) (factory.Channel, error) {
 	var own [33]byte
-	copy(own[:], key.PubKey().SerializeCompressed())
+	copy(own[:], musig.PublicKeyOf(key).SerializeCompressed())
 	return factory.NewChannel(own, lsp)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 
 	"superscalar/refnode/factory"
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 	"superscalar/wire/rule"
 )
@@ -23,15 +24,14 @@ func signChannel(key *btcec.PrivateKey, t *factory.Tx) (out [64]byte) {
 // checkChannel checks such a signature: in range, low S, by the key
 // (SIGN-007).
 func checkChannel(key wire.Point, t *factory.Tx, raw [64]byte) error {
-	sig, err := parseCompact(raw)
-	if err != nil {
+	if _, err := parseCompact(raw); err != nil {
 		return err
 	}
-	pub, err := btcec.ParsePubKey(key[:])
+	pub, err := musig.ParseKey(key[:])
 	if err != nil {
 		return fail(wire.ReasonKeys, rule.SIGN007, "channel key: %w", err)
 	}
-	if !sig.Verify(t.Sighash[:], pub) {
+	if !musig.VerifyECDSA(pub, []musig.ECDSAItem{{Hash: t.Sighash, Signature: raw}})[0] {
 		return fail(wire.ReasonSignature, rule.SIGN007, "ECDSA signature on the %s of a channel output is wrong", t.Kind)
 	}
 	return nil

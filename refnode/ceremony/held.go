@@ -104,7 +104,7 @@ func (h *Held) checkChannels(txs []*factory.Tx, raw [][64]byte) error {
 }
 
 func compressed(key *btcec.PrivateKey) (out [33]byte) {
-	copy(out[:], key.PubKey().SerializeCompressed())
+	copy(out[:], musig.PublicKeyOf(key).SerializeCompressed())
 	return out
 }
 
@@ -259,6 +259,6 @@ func ownKeys(keys Keys, id wire.CeremonyID) (key *musig.SecretKey, channel *btce
 	if err != nil {
 		return nil, nil, payout, err
 	}
-	copy(payout[:], pay.PubKey().SerializeCompressed()[1:])
+	copy(payout[:], musig.PublicKeyOf(pay).SerializeCompressed()[1:])
 	return key, channel, payout, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -110,8 +111,8 @@ var (
 // with a preimage, by payment hash. The error is ErrOwnKey or ErrCount.
 func (c *Commitment) OwnClaims(k *Secrets, funding *btcec.PrivateKey, theirs []wire.Signature, preimages map[[32]byte][32]byte) ([]*Claim, error) {
 	delayed, own := DeriveSecret(k.Delayed, c.point), DeriveSecret(k.HTLC, c.point)
-	if !delayed.PubKey().IsEqual(c.keys.delayed) || !own.PubKey().IsEqual(c.keys.ownerHTLC) ||
-		!funding.PubKey().IsEqual(c.Funding.Keys[c.Owner]) {
+	if !musig.PublicKeyOf(delayed).IsEqual(c.keys.delayed) || !musig.PublicKeyOf(own).IsEqual(c.keys.ownerHTLC) ||
+		!musig.PublicKeyOf(funding).IsEqual(c.Funding.Keys[c.Owner]) {
 		return nil, fmt.Errorf("keys of the %s: %w", c.Owner, ErrOwnKey)
 	}
 	if len(theirs) != len(c.HTLCs) {
@@ -208,8 +209,8 @@ func (c *Commitment) OtherClaims(k *Secrets, funding *btcec.PrivateKey, preimage
 // nothing to do with HTLCs or revocation.
 func (c *Commitment) remoteClaims(k *Secrets, funding *btcec.PrivateKey) ([]*Claim, error) {
 	other := c.Owner.Other()
-	if !k.Payment.PubKey().IsEqual(c.keys.otherRemote) || !funding.PubKey().IsEqual(c.Funding.Keys[other]) ||
-		!k.HTLC.PubKey().IsEqual(c.params.Basepoints[other].HTLC) {
+	if !musig.PublicKeyOf(k.Payment).IsEqual(c.keys.otherRemote) || !musig.PublicKeyOf(funding).IsEqual(c.Funding.Keys[other]) ||
+		!musig.PublicKeyOf(k.HTLC).IsEqual(c.params.Basepoints[other].HTLC) {
 		return nil, fmt.Errorf("keys of the %s: %w", other, ErrOwnKey)
 	}
 	var claims []*Claim
@@ -230,7 +231,7 @@ func (c *Commitment) remoteClaims(k *Secrets, funding *btcec.PrivateKey) ([]*Cla
 // spendRemote sets what to_remote needs: P2WPKH with ZeroFee.
 func (p *Params) spendRemote(claim *Claim) *Claim {
 	if p.Type == ZeroFee {
-		claim.after = [][]byte{claim.key.PubKey().SerializeCompressed()}
+		claim.after = [][]byte{musig.PublicKeyOf(claim.key).SerializeCompressed()}
 
 		return claim
 	}
@@ -243,7 +244,7 @@ func (p *Params) spendRemote(claim *Claim) *Claim {
 // backup. It needs no per-commitment point. It is false when there is none.
 func (p *Params) ToRemoteClaim(side Side, k *Secrets, tx *btcwire.MsgTx) (*Claim, bool) {
 	key := p.Basepoints[side&1].Payment
-	if !k.Payment.PubKey().IsEqual(key) {
+	if !musig.PublicKeyOf(k.Payment).IsEqual(key) {
 		return nil, false
 	}
 	out := Output{}
@@ -269,7 +270,7 @@ func (p *Params) ToRemoteClaim(side Side, k *Secrets, tx *btcwire.MsgTx) (*Claim
 // several in one. The error is ErrOwnKey.
 func (c *Commitment) SecondStageClaims(k *Secrets, tx *btcwire.MsgTx) ([]*Claim, error) {
 	key := DeriveSecret(k.Delayed, c.point)
-	if !key.PubKey().IsEqual(c.keys.delayed) {
+	if !musig.PublicKeyOf(key).IsEqual(c.keys.delayed) {
 		return nil, fmt.Errorf("delayed key of the %s: %w", c.Owner, ErrOwnKey)
 	}
 

@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/txscript"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -136,8 +137,9 @@ func (c *Closing) Complete(tx *btcwire.MsgTx, key *btcec.PrivateKey, theirs wire
 
 // sideOf is whose private funding key this is. The error is ErrOwnKey.
 func (c *Closing) sideOf(key *btcec.PrivateKey) (Side, error) {
+	public := musig.PublicKeyOf(key)
 	for side := Opener; side <= Accepter; side++ {
-		if key.PubKey().IsEqual(c.Funding.Keys[side]) {
+		if public.IsEqual(c.Funding.Keys[side]) {
 			return side, nil
 		}
 	}

@@ -50,18 +50,7 @@ func signCompact(key *btcec.PrivateKey, hash []byte) wire.Signature {
 // checkCompact checks the 64 bytes of BOLT 1. The error is ErrSignature or
 // ErrHighS.
 func checkCompact(key *btcec.PublicKey, hash []byte, raw wire.Signature) error {
-	parsed, err := parseCompact(raw)
-	if err != nil {
-		return err
-	}
-	if hasHighS(parsed) {
-		return ErrHighS
-	}
-	if !parsed.Verify(hash, key) {
-		return ErrSignature
-	}
-
-	return nil
+	return checkCompacts(key, [][32]byte{[32]byte(hash)}, []wire.Signature{raw})[0]
 }
 
 // checkCompacts is checkCompact for each of many signatures under one key, at a

@@ -7,6 +7,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -49,7 +50,7 @@ func (m *Memo) NewBasepoints(k wire.ChannelKeys) (Basepoints, error) {
 
 // ParseKey reads a compressed public key. The error is ErrKey.
 func ParseKey(raw wire.Point) (*btcec.PublicKey, error) {
-	key, err := btcec.ParsePubKey(raw[:])
+	key, err := musig.ParseKey(raw[:])
 	if err != nil {
 		return nil, fmt.Errorf("%x: %w: %w", raw[:], ErrKey, err)
 	}
@@ -85,6 +86,9 @@ func (m *Memo) Basepoints(s *Secrets) Basepoints {
 	}
 }
 
+// unit is the number 1.
+var unit = new(btcec.ModNScalar).SetInt(1)
+
 // tweak is SHA256(a || b) as a scalar. BOLT 3 does not say what to do when it
 // is not below the order: like everyone, it is reduced.
 func tweak(a, b *btcec.PublicKey) *btcec.ModNScalar {
@@ -99,17 +103,17 @@ func tweak(a, b *btcec.PublicKey) *btcec.ModNScalar {
 // SHA256(point || basepoint) * G, where point is the owner's per-commitment
 // point.
 func DeriveKey(basepoint, point *btcec.PublicKey) *btcec.PublicKey {
-	var base, add, sum btcec.JacobianPoint
-	btcec.ScalarBaseMultNonConst(tweak(point, basepoint), &add)
-	basepoint.AsJacobian(&base)
-	btcec.AddNonConst(&base, &add, &sum)
+	return musig.SumProducts(derivation(basepoint, point))[0]
+}
 
-	return affine(&sum)
+// derivation are the terms of DeriveKey.
+func derivation(basepoint, point *btcec.PublicKey) []musig.Product {
+	return []musig.Product{{P: basepoint, K: unit}, {K: tweak(point, basepoint)}}
 }
 
 // DeriveSecret returns the private key of DeriveKey.
 func DeriveSecret(base *btcec.PrivateKey, point *btcec.PublicKey) *btcec.PrivateKey {
-	return deriveSecret(base, base.PubKey(), point)
+	return deriveSecret(base, musig.PublicKeyOf(base), point)
 }
 
 func deriveSecret(base *btcec.PrivateKey, basepoint, point *btcec.PublicKey) *btcec.PrivateKey {
@@ -122,31 +126,23 @@ func deriveSecret(base *btcec.PrivateKey, basepoint, point *btcec.PublicKey) *bt
 // basepoint is the other side's revocation basepoint, point the owner's
 // per-commitment point.
 func RevocationKey(basepoint, point *btcec.PublicKey) *btcec.PublicKey {
-	var base, per, left, right, sum btcec.JacobianPoint
-	basepoint.AsJacobian(&base)
-	point.AsJacobian(&per)
-	btcec.ScalarMultNonConst(tweak(basepoint, point), &base, &left)
-	btcec.ScalarMultNonConst(tweak(point, basepoint), &per, &right)
-	btcec.AddNonConst(&left, &right, &sum)
+	return musig.SumProducts(revocation(basepoint, point))[0]
+}
 
-	return affine(&sum)
+// revocation are the terms of RevocationKey.
+func revocation(basepoint, point *btcec.PublicKey) []musig.Product {
+	return []musig.Product{{P: basepoint, K: tweak(basepoint, point)}, {P: point, K: tweak(point, basepoint)}}
 }
 
 // RevocationSecret returns the private key of RevocationKey, out of the other
 // side's revocation basepoint secret and the owner's per-commitment secret.
 func RevocationSecret(base, secret *btcec.PrivateKey) *btcec.PrivateKey {
-	basepoint, point := base.PubKey(), secret.PubKey()
+	basepoint, point := musig.PublicKeyOf(base), musig.PublicKeyOf(secret)
 	left, right := tweak(basepoint, point), tweak(point, basepoint)
 	left.Mul(&base.Key)
 	right.Mul(&secret.Key)
 
 	return &btcec.PrivateKey{Key: *left.Add(right)}
-}
-
-func affine(p *btcec.JacobianPoint) *btcec.PublicKey {
-	p.ToAffine()
-
-	return btcec.NewPublicKey(&p.X, &p.Y)
 }
 
 // keySet are the keys of one commitment transaction, by the names of BOLT 3
@@ -170,11 +166,8 @@ func (p *Params) keys(owner Side, point *btcec.PublicKey) keySet {
 
 // derive computes the keys out of basepoints and the per-commitment point.
 func (s *setOf) derive() keySet {
-	return keySet{
-		revocation:  RevocationKey(&s.revocation, &s.point),
-		delayed:     DeriveKey(&s.delayed, &s.point),
-		ownerHTLC:   DeriveKey(&s.ownerHTLC, &s.point),
-		otherHTLC:   DeriveKey(&s.otherHTLC, &s.point),
-		otherRemote: &s.otherRemote,
-	}
+	keys := musig.SumProducts(revocation(&s.revocation, &s.point), derivation(&s.delayed, &s.point),
+		derivation(&s.ownerHTLC, &s.point), derivation(&s.otherHTLC, &s.point))
+
+	return keySet{revocation: keys[0], delayed: keys[1], ownerHTLC: keys[2], otherHTLC: keys[3], otherRemote: &s.otherRemote}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -106,7 +107,7 @@ func remembered[K comparable, V any](m *Memo, in func(*Memo) *recent[K, V], k K,
 // PublicKey returns the public key of a private one.
 func (m *Memo) PublicKey(k *btcec.PrivateKey) *btcec.PublicKey {
 	key, _ := remembered(m, func(m *Memo) *recent[btcec.ModNScalar, *btcec.PublicKey] { return &m.public }, k.Key,
-		func() (*btcec.PublicKey, error) { return k.PubKey(), nil })
+		func() (*btcec.PublicKey, error) { return musig.PublicKeyOf(k), nil })
 
 	return key
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	btcwire "github.com/btcsuite/btcd/wire"
 
+	"superscalar/refnode/musig"
 	"superscalar/wire/rule"
 )
 
@@ -44,11 +45,11 @@ func (c *Commitment) revocationKey(k *Secrets, s Secret) (*btcec.PrivateKey, err
 	if err != nil {
 		return nil, err
 	}
-	if !secret.PubKey().IsEqual(c.point) {
+	if !musig.PublicKeyOf(secret).IsEqual(c.point) {
 		return nil, fmt.Errorf("commitment %d has another point: %w", c.State.Number, ErrSecret)
 	}
 	key := RevocationSecret(k.Revocation, secret)
-	if !key.PubKey().IsEqual(c.keys.revocation) {
+	if !musig.PublicKeyOf(key).IsEqual(c.keys.revocation) {
 		return nil, fmt.Errorf("revocation key of the %s: %w", c.Owner.Other(), ErrOwnKey)
 	}
 

@@ -9,6 +9,8 @@ import (
 	"math/bits"
 
 	"github.com/btcsuite/btcd/btcec/v2"
+
+	"superscalar/refnode/musig"
 )
 
 // ErrSecret is the error of a per-commitment secret that does not belong to its
@@ -32,7 +34,7 @@ func (s Secret) Point() (*btcec.PublicKey, error) {
 		return nil, err
 	}
 
-	return key.PubKey(), nil
+	return musig.PublicKeyOf(key), nil
 }
 
 func (s Secret) key() (*btcec.PrivateKey, error) {
@@ -148,7 +150,7 @@ func bucketOf(index uint64) int { return min(bits.TrailingZeros64(index), bucket
 
 // has reports whether a secret was received whose index ends in exactly b
 // zeros.
-func (r Revocations) has(b int) bool {
+func (r *Revocations) has(b int) bool {
 	if b == buckets-1 {
 		return r.received > uint64(MaxNumber) // index 0
 	}
@@ -158,7 +160,7 @@ func (r Revocations) has(b int) bool {
 
 // indexOf returns the index of the secret in bucket b: of the indexes received
 // that end in exactly b zeros, the last. Hence no index has to be stored.
-func (r Revocations) indexOf(b int) uint64 {
+func (r *Revocations) indexOf(b int) uint64 {
 	if b == buckets-1 {
 		return 0
 	}
@@ -213,10 +215,13 @@ func DecodeRevocations(b []byte) (Revocations, error) {
 
 // consistent checks that each secret derives those of smaller buckets that came
 // before it.
-func (r Revocations) consistent() error {
+func (r *Revocations) consistent() error {
 	for b := range buckets {
+		if !r.has(b) {
+			continue
+		}
 		for lower := range b {
-			if !r.has(b) || r.indexOf(lower)>>b<<b != r.indexOf(b) {
+			if r.indexOf(lower)>>b<<b != r.indexOf(b) {
 				continue
 			}
 			if derive(r.known[b], b, r.indexOf(lower)) != r.known[lower] {

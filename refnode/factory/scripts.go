@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 
-	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/txscript"
 
@@ -94,7 +93,7 @@ type Channel struct {
 // NewChannel returns the output over two funding keys, in any order.
 func NewChannel(a, b [33]byte) (Channel, error) {
 	for _, key := range [][33]byte{a, b} {
-		if _, err := btcec.ParsePubKey(key[:]); err != nil {
+		if _, err := musig.ParseKey(key[:]); err != nil {
 			return Channel{}, wrong(rule.SCRIPT003, "channel key", err)
 		}
 	}

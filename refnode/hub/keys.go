@@ -11,6 +11,7 @@ import (
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
+	"superscalar/refnode/musig"
 	"superscalar/wire"
 )
 
@@ -77,7 +78,7 @@ func Points(k channel.Keys) wire.ChannelKeys {
 		return wire.ChannelKeys{} // of one seed in 2^128: the peer refuses the points
 	}
 	return wire.ChannelKeys{
-		Funding: point(k.Funding(0).PubKey()), Revocation: point(b.Revocation), Payment: point(b.Payment),
+		Funding: point(musig.PublicKeyOf(k.Funding(0))), Revocation: point(b.Revocation), Payment: point(b.Payment),
 		DelayedPayment: point(b.Delayed), HTLC: point(b.HTLC), FirstPerCommitment: point(first),
 	}
 }

@@ -30,7 +30,7 @@ var baseTable = sync.OnceValue(func() []point {
 			powers[i+1].double()
 		}
 	}
-	affine := affineAll(powers)
+	affine := affineAll(powers, false)
 	points := make([]point, baseDigits*baseValues+1)
 	var excess jacobian
 	for i := range baseDigits {
@@ -58,8 +58,8 @@ func baseMul(k *scalar) point { return baseMuls([]scalar{*k})[0] }
 // baseMuls returns k*G for each k.
 func baseMuls(ks []scalar) []point {
 	products := make([]jacobian, len(ks))
-	work := adders.Get().(*adder)
-	defer adders.Put(work)
+	work := secretAdders.Get().(*adder)
+	defer secretAdders.Put(work)
 	points := make([]point, 0, min(len(ks), baseBatch)*(baseDigits+1))
 	var starts, ends []int32
 	for from := 0; from < len(ks); from += baseBatch {
@@ -77,7 +77,7 @@ func baseMuls(ks []scalar) []point {
 	}
 	clear(points[:cap(points)]) // they tell the digits
 
-	return affineAll(products)
+	return affineAll(products, true)
 }
 
 // appendDigits appends the points that add up to k*G.

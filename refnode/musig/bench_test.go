@@ -158,3 +158,57 @@ func BenchmarkECDSA(b *testing.B) {
 		each(b, 1)
 	})
 }
+
+// BenchmarkKeys measures what a channel derives for each commitment, and what it
+// reads.
+func BenchmarkKeys(b *testing.B) {
+	key := &btcec.PrivateKey{Key: hashScalar(number("key", 0))}
+	public, unit := key.PubKey(), new(scalar).SetInt(1)
+	other := (&btcec.PrivateKey{Key: hashScalar(number("key", 1))}).PubKey()
+	raw := public.SerializeCompressed()
+	x := pointOf(public).x
+	b.Run("public", func(b *testing.B) {
+		for b.Loop() {
+			PublicKeyOf(key)
+		}
+	})
+	b.Run("btcec public", func(b *testing.B) {
+		for b.Loop() {
+			key.PubKey()
+		}
+	})
+	b.Run("derive", func(b *testing.B) {
+		for b.Loop() {
+			SumProducts([]Product{{P: public, K: unit}, {K: &key.Key}})
+		}
+	})
+	b.Run("revocation", func(b *testing.B) {
+		for b.Loop() {
+			SumProducts([]Product{{P: public, K: &key.Key}, {P: other, K: &key.Key}})
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := ParseKey(raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("btcec parse", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := btcec.ParsePubKey(raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("inverse", func(b *testing.B) {
+		for b.Loop() {
+			x.inverse(&x)
+		}
+	})
+	b.Run("inversePublic", func(b *testing.B) {
+		for b.Loop() {
+			x.inversePublic(&x)
+		}
+	})
+}

@@ -20,11 +20,10 @@ type point struct{ x, y element }
 type jacobian struct{ x, y, z element }
 
 // generator is G.
-var generator = func() point {
-	var g btcec.JacobianPoint
-	btcec.Generator().AsJacobian(&g)
-	return point{fieldElement(&g.X), fieldElement(&g.Y)}
-}()
+var generator = point{
+	mustElement(0x79be667ef9dcbbac, 0x55a06295ce870b07, 0x029bfcdb2dce28d9, 0x59f2815b16f81798),
+	mustElement(0x483ada7726a3c465, 0x5da4fbfc0e1108a8, 0xfd17b448a6855419, 0x9c47d08ffb10d4b8),
+}
 
 // parseScalar reads 32 big-endian bytes; ok is false for n and above.
 func parseScalar(raw *[32]byte) (s scalar, ok bool) {
@@ -98,11 +97,11 @@ func (p *point) neg(q *point) {
 
 func (j *jacobian) isInfinity() bool { return j.z.isZero() }
 
-// affine converts a sum to the form in which it is encoded.
+// affine converts a public sum to the form in which it is encoded.
 func (j *jacobian) affine() (p point) {
 	if !j.isInfinity() {
 		var inverse element
-		inverse.inverse(&j.z)
+		inverse.inversePublic(&j.z)
 		p = j.scaled(&inverse)
 	}
 
@@ -192,15 +191,16 @@ func (j *jacobian) addAll(points []point) {
 	}
 }
 
-// affineAll converts many sums with one inversion.
-func affineAll(all []jacobian) []point {
+// affineAll converts many sums with one inversion, in constant time those that are
+// secret.
+func affineAll(all []jacobian, secret bool) []point {
 	inverses := make([]element, len(all))
 	for i := range all {
 		if inverses[i] = all[i].z; all[i].isInfinity() {
 			inverses[i] = one
 		}
 	}
-	invertAll(inverses, nil)
+	invertAll(inverses, nil, secret)
 	points := make([]point, len(all))
 	for i := range all {
 		if !all[i].isInfinity() {

@@ -121,6 +121,7 @@ func TestEdgesOfArithmetic(t *testing.T) {
 					sets = append(sets, []term{{&p, k}, {&points[j], l}})
 				}
 			}
+			sets = append(sets, []term{{&generator, k}, {&points[i%len(points)], l}})
 		}
 	}
 	for i, got := range sums(sets) {
@@ -187,7 +188,11 @@ func TestSums(t *testing.T) {
 			counts := make([]scalar, len(points))
 			for i := range n {
 				at, k := (skip+i*i)%spread, choice[(skip+i*7+i/3)%span]
-				terms = append(terms, term{&points[at], k})
+				p := &points[at]
+				if *p == generator { // has its own table
+					p = &generator
+				}
+				terms = append(terms, term{p, k})
 				counts[at].Add(&k)
 			}
 			var together []term

@@ -28,8 +28,8 @@
 // same additions for every number (base.go). Two things are left of chance, for
 // numbers that nobody chose with a probability of 2^-200: a sum whose two points
 // are equal, and a result between the field size and 2^256. The exception is the
-// public key of a secret key: btcec computes it when the key is made, not in
-// constant time, once.
+// public key of a secret key ([PublicKeyOf]): like btcec's it is computed not in
+// constant time, once, when the key is made.
 //
 // What is public (parsing, aggregation, sessions, verification, batches) uses
 // sums of products that take variable time. Field and points are of this

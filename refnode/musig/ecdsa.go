@@ -26,9 +26,6 @@ const (
 	// price.
 	fewSignatures = 6
 
-	// togetherSignatures is how many are verified together.
-	togetherSignatures = 16
-
 	// keyWidth and baseWidth are the bits of a digit in the tables of a key and
 	// of G, which is made once.
 	keyWidth, baseWidth = 5, 8
@@ -56,9 +53,8 @@ func VerifyECDSA(key *btcec.PublicKey, items []ECDSAItem) []bool {
 		q, e := &equations[i], hashScalar(items[equations[i].at].Hash)
 		q.ofBase, q.ofKey = *e.Mul(&inverses[i]), *inverses[i].Mul(&q.r)
 	}
-	var p btcec.JacobianPoint
-	key.AsJacobian(&p)
-	for i, sum := range solve(&point{fieldElement(&p.X), fieldElement(&p.Y)}, equations) {
+	p := pointOf(key)
+	for i, sum := range solve(&p, equations) {
 		valid[equations[i].at] = sum.hasX(&equations[i].r)
 	}
 
@@ -82,10 +78,12 @@ func solve(key *point, equations []equation) []jacobian {
 	}
 	ofBase, ofKey := baseComb(), newComb(key, keyWidth)
 	found := make([]jacobian, len(equations))
-	concurrently((len(equations)+togetherSignatures-1)/togetherSignatures, func(b int) {
-		from := b * togetherSignatures
-		to := min(from+togetherSignatures, len(equations))
-		var points []point
+	concurrently((len(equations)+together-1)/together, func(b int) {
+		from := b * together
+		to := min(from+together, len(equations))
+		work := adders.Get().(*adder)
+		defer adders.Put(work)
+		points := work.points[:0]
 		var starts, ends []int32
 		for i := from; i < to; i++ {
 			starts = append(starts, int32(len(points)))
@@ -93,8 +91,7 @@ func solve(key *point, equations []equation) []jacobian {
 			points = ofBase.appendDigits(points, &equations[i].ofBase)
 			ends = append(ends, int32(len(points)))
 		}
-		work := adders.Get().(*adder)
-		defer adders.Put(work)
+		work.points = points
 		work.addRows(points, 0, starts, ends)
 		for i, start := range starts {
 			found[from+i].addAll(points[start:ends[i]])
@@ -164,7 +161,7 @@ func newComb(p *point, width int) *comb {
 		}
 	}
 	c.points = make([]point, c.size*places)
-	for i, power := range affineAll(powers) {
+	for i, power := range affineAll(powers, false) {
 		c.points[c.size*i] = power
 	}
 	work := adders.Get().(*adder)

@@ -66,7 +66,7 @@ func TestVerifyECDSA(t *testing.T) {
 	accepted, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		key := &btcec.PrivateKey{Key: drawScalar(t, "key")}
-		items := make([]ECDSAItem, rapid.IntRange(0, 3*togetherSignatures).Draw(t, "items"))
+		items := make([]ECDSAItem, rapid.IntRange(0, 3*together).Draw(t, "items"))
 		for i := range items {
 			items[i] = ecdsaSigned(key, drawHash(t))
 			forge(t, &items[i])
@@ -137,7 +137,7 @@ func TestVerifyECDSASpecialPoints(t *testing.T) {
 	infinite := (&btcec.PrivateKey{Key: *secret}).PubKey()
 
 	item := ECDSAItem{hash, compact(&r, &s)}
-	for _, n := range []int{1, fewSignatures, togetherSignatures + 1} {
+	for _, n := range []int{1, fewSignatures, together + 1} {
 		items := slices.Repeat([]ECDSAItem{item}, n)
 		for _, c := range []struct {
 			name string

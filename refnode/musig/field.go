@@ -2,6 +2,7 @@ package musig
 
 import (
 	"encoding/binary"
+	"math/big"
 	"math/bits"
 )
 
@@ -286,17 +287,36 @@ func (z *element) inverse(x *element) {
 	z.mul(&r, x)
 }
 
+// inversePublic is inverse for a public number: its time depends on the number,
+// and is less than half of the other.
+func (z *element) inversePublic(x *element) {
+	raw := x.bytes()
+	var number big.Int
+	if number.ModInverse(number.SetBytes(raw[:]), fieldSize) == nil {
+		*z = element{} // of zero
+		return
+	}
+	*z, _ = parseElement(number.FillBytes(raw[:]))
+}
+
+// fieldSize is p.
+var fieldSize, _ = new(big.Int).SetString("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f", 16)
+
 // invertAll inverts every element, none of which is zero, with one inversion:
 // that of their product, from which the factors are taken off again. It
-// returns memory for the next call.
-func invertAll(all, memory []element) []element {
+// returns memory for the next call. What is secret takes constant time.
+func invertAll(all, memory []element, secret bool) []element {
 	products := memory[:0]
 	product := one
 	for i := range all {
 		products = append(products, product)
 		product.mul(&product, &all[i])
 	}
-	product.inverse(&product)
+	if secret {
+		product.inverse(&product)
+	} else {
+		product.inversePublic(&product)
+	}
 	for i := len(all) - 1; i >= 0; i-- {
 		before := all[i]
 		all[i].mul(&products[i], &product)

@@ -2,6 +2,7 @@ package musig
 
 import (
 	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/consensys/gnark-crypto/ecc/secp256k1/fp"
@@ -99,6 +100,8 @@ func TestFieldAgreesWithGnark(t *testing.T) {
 		check("opposite", x, x, got, want.Neg(&a))
 		got.inverse(x)
 		check("inverse", x, x, got, want.Inverse(&a))
+		got.inversePublic(x)
+		check("public inverse", x, x, got, &want)
 		root := seven
 		found := root.sqrt(x)
 		if has := a.Legendre() >= 0; found != has {
@@ -156,10 +159,13 @@ func TestInvertAll(t *testing.T) {
 		inverse.inverse(&x)
 		all, want = append(all, x), append(want, inverse)
 	}
-	invertAll(all, nil)
-	for i := range all {
-		if !all[i].equal(&want[i]) {
-			t.Fatalf("inverse %d", i)
+	for _, secret := range []bool{true, false} {
+		got := slices.Clone(all)
+		invertAll(got, nil, secret)
+		for i := range got {
+			if !got[i].equal(&want[i]) {
+				t.Fatalf("inverse %d, secret: %v", i, secret)
+			}
 		}
 	}
 }

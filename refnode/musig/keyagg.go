@@ -135,7 +135,7 @@ func aggregate(sets []*signers) ([]*KeyAgg, error) {
 		}
 	}
 
-	return withAggregates(sets, affineAll(sums(terms)))
+	return withAggregates(sets, affineAll(sums(terms), false))
 }
 
 // withAggregates puts sets and the sums of their keys together.
@@ -238,10 +238,7 @@ func applyTweaks(keys []*KeyAgg, raw [][32]byte, xOnly bool) ([]*KeyAgg, error) 
 			return nil, ErrTweak
 		}
 	}
-	sums := make([]jacobian, len(keys))
-	for i, p := range baseMuls(tweaks) {
-		sums[i].add(&p)
-	}
+	terms := make([][]term, len(keys))
 	tweaked := make([]*KeyAgg, len(keys))
 	for i, k := range keys {
 		next := *k
@@ -250,11 +247,11 @@ func applyTweaks(keys []*KeyAgg, raw [][32]byte, xOnly bool) ([]*KeyAgg, error) 
 			next.negated = !k.negated
 			next.tweak.Negate()
 		}
-		sums[i].add(&next.q)
+		terms[i] = []term{{&next.q, unit}, {&generator, tweaks[i]}}
 		next.tweak.Add(&tweaks[i])
 		tweaked[i] = &next
 	}
-	for i, q := range affineAll(sums) {
+	for i, q := range affineAll(sums(terms), false) {
 		if q.isInfinity() {
 			return nil, ErrInfinity
 		}

@@ -90,13 +90,10 @@ func NewSecretKey(key *btcec.PrivateKey) (*SecretKey, error) {
 	if key == nil || key.Key.IsZero() {
 		return nil, ErrSecretKey
 	}
-	public, err := NewPublicKey(key.PubKey())
-	if err != nil {
-		return nil, err
-	}
 	number := key.Key
+	p := publicPoint(&number)
 
-	return &SecretKey{public, func() scalar { return number }}, nil
+	return &SecretKey{&PublicKey{raw: p.compress(), point: p}, func() scalar { return number }}, nil
 }
 
 // missing reports nil and the zero value, neither of which is a key.

@@ -120,13 +120,9 @@ func startSession(agg *KeyAgg, nonce AggregateNonce, message []byte) (*Session,
 func finishSessions(sessions []*Session) {
 	products := make([][]term, len(sessions))
 	for i, s := range sessions {
-		products[i] = []term{{&s.nonce.points[1], s.nonceCoef}}
+		products[i] = []term{{&s.nonce.points[1], s.nonceCoef}, {&s.nonce.points[0], unit}}
 	}
-	totals := sums(products)
-	for i, s := range sessions {
-		totals[i].add(&s.nonce.points[0])
-	}
-	for i, final := range affineAll(totals) {
+	for i, final := range affineAll(sums(products), false) {
 		sessions[i].finish(&final)
 	}
 }
@@ -228,8 +224,8 @@ func (s *Session) verifySigner(i int, sig PartialSignature,
 	}
 	total := sum(term{&nonce.points[1], s.nonceCoef},
 		term{&s.agg.signers.keys[i].point, keyFactor},
-		term{&generator, number})
-	total.add(&nonce.points[0])
+		term{&generator, number},
+		term{&nonce.points[0], unit})
 	if !total.isInfinity() {
 		return &SignerError{i, ContributionPartial, fmt.Errorf("%w: it "+
 			"does not verify", ErrPartialSignature)}

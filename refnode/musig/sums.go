@@ -39,6 +39,10 @@ const (
 	blockPoints = 2048
 	batch       = blockPoints / 2
 
+	// together is how many sums that need no tables of their own are computed
+	// together.
+	together = 16
+
 	// fewPairs is the number of additions from which sharing an inversion
 	// is worth its price.
 	fewPairs = 48
@@ -55,6 +59,60 @@ func sum(terms ...term) jacobian { return sums([][]term{terms})[0] }
 
 // sums returns the sum of each set.
 func sums(sets [][]term) []jacobian {
+	rest := make([][]term, len(sets))
+	for i, terms := range sets {
+		rest[i] = terms
+		needsNone := func(t term) bool { return t.needsNoTable() }
+		if slices.ContainsFunc(terms, needsNone) {
+			rest[i] = slices.DeleteFunc(slices.Clone(terms), needsNone)
+		}
+	}
+	out := tableSums(rest)
+	addOthers(out, sets)
+
+	return out
+}
+
+// unit is the number 1.
+var unit = *new(scalar).SetInt(1)
+
+// needsNoTable reports a multiple of G, which has a table for good (baseComb), and
+// a point that is taken once.
+func (t *term) needsNoTable() bool { return t.p == &generator || t.k.Equals(&unit) }
+
+// addOthers adds to each sum the terms of its set that need no table of their own,
+// those of some sets together.
+func addOthers(out []jacobian, sets [][]term) {
+	work := adders.Get().(*adder)
+	defer adders.Put(work)
+	var starts, ends []int32
+	for len(sets) > 0 {
+		n := min(len(sets), together)
+		points := work.points[:0]
+		starts, ends = starts[:0], ends[:0]
+		for _, terms := range sets[:n] {
+			starts = append(starts, int32(len(points)))
+			for i := range terms {
+				switch t := &terms[i]; {
+				case t.p == &generator:
+					points = baseComb().appendDigits(points, &t.k)
+				case t.needsNoTable():
+					points = append(points, *t.p)
+				}
+			}
+			ends = append(ends, int32(len(points)))
+		}
+		work.points = points
+		work.addRows(points, 0, starts, ends)
+		for i, start := range starts {
+			out[i].addAll(points[start:ends[i]])
+		}
+		out, sets = out[n:], sets[n:]
+	}
+}
+
+// tableSums returns the sum of each set, with tables of all its points.
+func tableSums(sets [][]term) []jacobian {
 	t := newTables(sets)
 	type part struct {
 		set   int
@@ -150,6 +208,9 @@ func newTables(sets [][]term) *tables {
 			}
 		}
 	}
+	if len(all) == 0 {
+		return t
+	}
 	t.points = make([]point, tableSize*len(all))
 	for i, p := range all {
 		t.points[tableSize*i+1] = *p
@@ -189,10 +250,15 @@ type pair struct{ sum, a, b int32 }
 type adder struct {
 	slopes, products [batch]element
 	pairs            []pair
+	points           []point // room for what is added, for public points
+	secret           bool    // what is added: the inversions take constant time
 }
 
-// adders keeps the memory of adders.
-var adders = sync.Pool{New: func() any { return new(adder) }}
+// adders keeps the memory of adders of public points, secretAdders of others.
+var (
+	adders       = sync.Pool{New: func() any { return new(adder) }}
+	secretAdders = sync.Pool{New: func() any { return &adder{secret: true} }}
+)
 
 // addPairs makes all additions, in their order, as if at once: no pair may
 // read what one before it wrote. Every case of an addition is covered.
@@ -217,7 +283,7 @@ func (w *adder) addBatch(points []point, pairs []pair) {
 			*d = one
 		}
 	}
-	invertAll(slopes, w.products[:0])
+	invertAll(slopes, w.products[:0], w.secret)
 	for i, at := range pairs {
 		addWith(&slopes[i], &points[at.a], &points[at.b], &points[at.sum])
 	}

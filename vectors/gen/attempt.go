@@ -119,12 +119,12 @@ func (n *attemptNode) connect(with vectors.Uint) error {
 	codec := wire.Codec{Rules: n.rules}
 	loop := plugin.NewLoopback(codec, nil)
 	m := peer.New(peer.Config{
-		Codec: codec, Features: peer.Features(), ChainHash: newOpenBase().chain, Plugins: []plugin.Plugin{loop},
+		Codec: codec, Features: peer.Features(), ChainHash: regtest, Plugins: []plugin.Plugin{loop},
 		Keys: func() (wire.ChannelKeys, error) { return attemptOpen('k').Keys, nil },
 	}, wire.Point{2, byte(with)})
 	m.Start()
 	for _, msg := range []wire.Message{
-		&wire.Init{Features: peer.Features(), Networks: [][32]byte{newOpenBase().chain}},
+		&wire.Init{Features: peer.Features(), Networks: [][32]byte{regtest}},
 		&wire.SupportedProtocols{IDs: [][32]byte{wire.Codec{}.LoopbackID()}},
 	} {
 		m.Receive(encoded(msg))

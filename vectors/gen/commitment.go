@@ -10,9 +10,11 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/txscript"
 	btcwire "github.com/btcsuite/btcd/wire"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/factory"
+	"superscalar/refnode/musig"
 	"superscalar/vectors"
 	"superscalar/wire"
 )
@@ -109,22 +111,24 @@ func (r runner) channelCase(v *vectors.Commitment) (*channelCase, error) {
 			Hash: [32]byte(h.Hash), Expiry: factory.Height(h.Expiry),
 		})
 	}
-	c.point, err = btcec.ParsePubKey(v.Point)
+	c.point, err = musig.ParseKey(v.Point)
 
 	return c, err
 }
 
 func (c *channelCase) readSide(side int, k vectors.ChannelSide) error {
 	var err error
-	c.keys[side], c.funding.Keys[side] = btcec.PrivKeyFromBytes(k.FundingKey)
+	c.keys[side] = secp256k1.PrivKeyFromBytes(k.FundingKey)
+	c.funding.Keys[side] = musig.PublicKeyOf(c.keys[side])
 	b := &c.params.Basepoints[side]
 	c.secrets[side] = &commitment.Secrets{}
-	c.secrets[side].HTLC, b.HTLC = btcec.PrivKeyFromBytes(k.HTLCSecret)
+	c.secrets[side].HTLC = secp256k1.PrivKeyFromBytes(k.HTLCSecret)
+	b.HTLC = musig.PublicKeyOf(c.secrets[side].HTLC)
 	for _, p := range []struct {
 		raw vectors.Hex
 		to  **btcec.PublicKey
 	}{{k.Revocation, &b.Revocation}, {k.Payment, &b.Payment}, {k.Delayed, &b.Delayed}} {
-		if *p.to, err = btcec.ParsePubKey(p.raw); err != nil {
+		if *p.to, err = musig.ParseKey(p.raw); err != nil {
 			return fmt.Errorf("basepoint of side %d: %w", side, err)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/transport"
 	"superscalar/vectors"
@@ -125,8 +125,7 @@ const actTwoSize = 50 // of the acts a machine answers with, only act two has th
 
 // start returns the machine of one side and its first output.
 func (r runner) start(role string, key, remote, ephemeral []byte) (machine, []byte, error) {
-	local, _ := btcec.PrivKeyFromBytes(key)
-	eph, _ := btcec.PrivKeyFromBytes(ephemeral)
+	local, eph := secp256k1.PrivKeyFromBytes(key), secp256k1.PrivKeyFromBytes(ephemeral)
 	m := machine{flip: !r.rules.On(rule.TRN008)}
 	var err error
 	if role == "initiator" {

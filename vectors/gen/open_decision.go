@@ -58,6 +58,9 @@ type openCase struct {
 	open       wire.OpenChannel
 }
 
+// regtest is the chain of the cases.
+var regtest = [32]byte(unhex("06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f"))
+
 // newOpenBase returns a case that is accepted.
 func newOpenBase() openCase {
 	s := newSource("open_decision")
@@ -67,7 +70,7 @@ func newOpenBase() openCase {
 		negotiated: wire.NewFeatures(wire.FeatureStaticRemoteKey, wire.FeatureAnchors, wire.FeatureQuiesce, wire.FeatureChannelType,
 			wire.FeatureScidAlias, wire.FeatureZeroConf, wire.FeatureFactories),
 		common: []wire.ProtocolID{c.SuperScalarID(), c.LoopbackID()},
-		chain:  [32]byte(unhex("06226e46111a0b59caaf126043eb5bbf28c34f3a5e332a1fc7b2b73cf188910f")), // regtest
+		chain:  regtest,
 	}
 	out.open = wire.OpenChannel{
 		ChainHash:          out.chain,

@@ -7,8 +7,9 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
+	"superscalar/refnode/musig"
 	"superscalar/vectors"
 )
 
@@ -32,8 +33,7 @@ func (s *source) between(lo, hi int) int { return lo + int(s.r.Uint64()%uint64(h
 
 // point draws a valid compressed point.
 func (s *source) point() []byte {
-	_, pub := btcec.PrivKeyFromBytes(s.bytes(32))
-	return pub.SerializeCompressed()
+	return musig.PublicKeyOf(secp256k1.PrivKeyFromBytes(s.bytes(32))).SerializeCompressed()
 }
 
 // unhex reads a figure of this package; blanks group it for the eye.

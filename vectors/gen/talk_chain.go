@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	btcwire "github.com/btcsuite/btcd/wire"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"superscalar/refnode/channel"
 	"superscalar/refnode/closing"
@@ -79,7 +79,7 @@ func (l *talkLine) punishes(of *closing.Channel, tx *btcwire.MsgTx, plan closing
 	if !ok || rec == nil {
 		return nil
 	}
-	secret, _ := btcec.PrivKeyFromBytes(rec.Secret[:])
+	secret := secp256k1.PrivKeyFromBytes(rec.Secret[:])
 	key := commitment.RevocationSecret(of.Secrets.Revocation, secret)
 	p := &vectors.Punished{Number: vectors.Uint(number), Key: key.Serialize()}
 	for _, a := range plan.Publish {

@@ -12,6 +12,7 @@ import (
 	"superscalar/refnode/channel"
 	"superscalar/refnode/commitment"
 	"superscalar/refnode/factory"
+	"superscalar/refnode/musig"
 	"superscalar/vectors"
 	"superscalar/wire"
 )
@@ -121,7 +122,7 @@ func wireKeysOf(k channel.Keys) (wire.ChannelKeys, error) {
 	}
 	b := k.Secrets.Basepoints()
 	return wire.ChannelKeys{
-		Funding: point(k.Funding(0).PubKey()), Revocation: point(b.Revocation), Payment: point(b.Payment),
+		Funding: point(musig.PublicKeyOf(k.Funding(0))), Revocation: point(b.Revocation), Payment: point(b.Payment),
 		DelayedPayment: point(b.Delayed), HTLC: point(b.HTLC), FirstPerCommitment: point(first),
 	}, nil
 }
