@@ -330,6 +330,7 @@ func (s *story) checkOnce() {
 			s.t.Fatalf("channel %d: %d + %d msat of %d, HTLCs left", w.n, a.balance, b.balance, w.capacity)
 		}
 	}
+	s.forwards() // finds what the LSP may have lost, and fails for the rest
 	for _, d := range s.deals {
 		settled, paid := d.payee.settled[d.hash], d.payer.paid[d.hash]
 		if settled != paid && !s.odd[d.hash] || settled > 1 || paid > 1 {
